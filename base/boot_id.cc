@@ -1,0 +1,1 @@
+#include "base/boot_id.h"

@@ -1,0 +1,1 @@
+#include "base/confined_path.h"

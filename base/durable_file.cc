@@ -1,0 +1,1 @@
+#include "base/durable_file.h"

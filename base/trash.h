@@ -1,0 +1,43 @@
+// Deleting a tree in two steps: rename into a trash directory on the same file
+// system (0.1 ms, atomic), then delete in the background. A process that dies
+// between the two leaves the tree in the trash, where the next run finds it.
+//
+// The deletion walks by directory descriptors, follows no link, never crosses
+// into another file system, and copes with directories without permissions as
+// far as the caller's capabilities allow. Thread-safe.
+#ifndef BASE_TRASH_H_
+#define BASE_TRASH_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace oneagent {
+
+// Renames `path` to `<trash_dir>/<name>-<n>` with an n that is free, and
+// touches it, so that EmptyTrash counts its age from now. A missing `path` is
+// OK. Errors: PosixStatus.
+absl::Status MoveToTrash(const std::string& path,
+                         const std::string& trash_dir);
+
+struct TrashResult {
+  int64_t trees = 0;  // entries removed completely
+  int64_t bytes = 0;  // allocated bytes of removed files (st_blocks * 512)
+};
+
+// Deletes every entry of `trash_dir` that was put there before `older_than`.
+// Goes on after an entry that fails; the first error is returned at the end,
+// annotated with that entry (what is left is tried again next time).
+absl::StatusOr<TrashResult> EmptyTrash(const std::string& trash_dir,
+                                       absl::Time older_than);
+
+// Deletes one tree (or file) in place; a missing one is OK. For directories
+// that nobody else can see, such as staging.
+absl::Status DeleteTree(const std::string& path);
+
+}  // namespace oneagent
+
+#endif  // BASE_TRASH_H_

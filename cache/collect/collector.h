@@ -1,0 +1,52 @@
+// Carries out the provisioner's collection: plan, remove, empty the trash.
+// Thread-safe for one caller at a time.
+#ifndef CACHE_COLLECT_COLLECTOR_H_
+#define CACHE_COLLECT_COLLECTOR_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "cache/collect/plan.h"
+#include "cache/index/index.h"
+#include "cache/store/store.h"
+
+namespace oneagent {
+
+struct CollectionResult {
+  std::vector<std::string> agents;   // removed
+  std::vector<std::string> configs;  // removed
+  std::vector<std::string> tenants;  // removed
+  int64_t bytes = 0;                 // freed on disk
+  // Why nothing was collected, e.g. the mounter has not reconciled this boot;
+  // empty when it ran.
+  std::string skipped;
+};
+
+class Collector {
+ public:
+  // Store, index and clock are borrowed.
+  Collector(Store& store, Index& index, const Clock& clock, std::string boot_id,
+            CollectionLimits limits);
+
+  // What RunOnce would remove now.
+  absl::StatusOr<CollectionPlan> Plan();
+
+  // One collection. `tenants_known`: the last listing of DynaKubes succeeded;
+  // without it nothing is removed (skipped says so), only trash is emptied.
+  // One failing removal does not stop the others; the first error is returned.
+  absl::StatusOr<CollectionResult> RunOnce(bool tenants_known);
+
+ private:
+  Store& store_;
+  Index& index_;
+  const Clock& clock_;
+  const std::string boot_id_;
+  const CollectionLimits limits_;
+};
+
+}  // namespace oneagent
+
+#endif  // CACHE_COLLECT_COLLECTOR_H_

@@ -1,0 +1,1 @@
+#include "cache/conf/process_conf.h"

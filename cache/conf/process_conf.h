@@ -1,0 +1,43 @@
+// ruxitagentproc.conf: [section] lines, "key value" lines (the value is the
+// rest of the line), # comments, blank lines. Pure, thread-safe.
+#ifndef CACHE_CONF_PROCESS_CONF_H_
+#define CACHE_CONF_PROCESS_CONF_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace oneagent {
+
+struct ConfProperty {
+  std::string section;
+  std::string key;
+  std::string value;
+
+  bool operator==(const ConfProperty&) const = default;
+};
+
+// `source` with `properties` merged in: a known key of its section is replaced
+// in place; others are appended, sorted by key, at the end of the section
+// (before its trailing blank lines); unknown sections, sorted by name, follow
+// at the end of the file after one blank line. Of several properties with the
+// same section and key the last one counts. No property: the result is
+// `source` to the byte. A section header is a whole line of the form [name];
+// brackets in comments and values are just text.
+std::string MergeProcessConf(absl::string_view source,
+                             const std::vector<ConfProperty>& properties);
+
+// All properties of a file, in order. Lines outside any section have section
+// "".
+std::vector<ConfProperty> ParseProcessConf(absl::string_view text);
+
+// InvalidArgument naming the property when it cannot stand in a file:
+// control characters or line breaks in any part, "]" in a section, blanks in
+// a key, an empty section or key.
+absl::Status CheckConfProperty(const ConfProperty& property);
+
+}  // namespace oneagent
+
+#endif  // CACHE_CONF_PROCESS_CONF_H_

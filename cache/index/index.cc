@@ -1,0 +1,1 @@
+#include "cache/index/index.h"

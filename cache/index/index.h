@@ -1,0 +1,166 @@
+// The index: one SQLite file that both daemons and the CLI open. It makes
+// questions fast and decisions atomic; it is never the truth (the trees, the
+// records beside them and the kernel's mount table are).
+//
+// The lease is a foreign key: a volume row references the agent and the
+// configuration layer it uses and is inserted before the mount; an agent row
+// is deleted only where nothing references it, in one transaction, and only
+// then its tree goes to trash. No window exists in which something that is
+// being mounted can be collected.
+//
+// Guarded replacement: creating, migrating and rebuilding the file happen
+// under flock(index.lock, LOCK_EX); every transaction holds LOCK_SH and opens
+// the file anew when the path's inode is not the opened one. A file that is
+// missing or damaged is set aside (index.db, -wal and -shm, renamed to
+// *.damaged-<time>), made anew and filled from the records of agents, configs
+// and tenants. Volumes are filled by the mounter alone, which then calls
+// SetReconciled; until then Delete*IfUnused refuse (FailedPrecondition).
+//
+// Errors of every call: Unavailable when the file cannot be used (locked
+// beyond the busy timeout, disk full, I/O error): the caller may go on without
+// it; FailedPrecondition when its user_version is newer than this program
+// (Open only). Transactions are short and never held across I/O.
+//
+// Thread-safe: one connection behind one mutex.
+#ifndef CACHE_INDEX_INDEX_H_
+#define CACHE_INDEX_INDEX_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "cache/index/layout.h"
+#include "cache/index/rows.h"
+
+namespace oneagent {
+
+// What a publish asks for, and what it gets.
+struct LeaseRequest {
+  VolumeRow volume;  // id, pod, …, mode, target, boot_id, host_storage
+  absl::Time now;
+};
+struct Lease {
+  std::string agent_id;     // mode app
+  std::string config_id;    // mode app; may be empty
+  VolumeRow row;            // as it stands now, state mounting
+};
+
+class Index {
+ public:
+  struct Options {
+    std::string data_dir;
+    // Opens an existing, healthy index read-only and never creates, migrates
+    // or replaces one: for the CLI. Then Open may answer NotFound, DataLoss
+    // (damaged) and FailedPrecondition (other user_version).
+    bool read_only = false;
+    // Called (under the index's mutex: must not call back) when a file was set
+    // aside and rebuilt; the daemons log it. May be empty.
+    std::function<void(absl::string_view set_aside, absl::string_view cause)>
+        on_rebuilt;
+  };
+
+  static absl::StatusOr<std::unique_ptr<Index>> Open(Options options);
+  ~Index();
+
+  // ---- Volumes (the mounter)
+
+  // Picks the current agent and config of request.volume.dynakube (mode app)
+  // and upserts the volume row with state `mounting`, in one transaction. The
+  // failure record of an earlier attempt (attempts, first_failure_at) is kept
+  // in the row. Mode host takes no agent and no tenant.
+  // Errors: NotFound unknown DynaKube or one that was deleted;
+  // FailedPrecondition no agent yet, or its tree is missing (the message has
+  // the tenant's state and reason).
+  absl::StatusOr<Lease> AcquireLease(const LeaseRequest& request);
+
+  // state mounted, reason, attempts and first failure cleared, since = now.
+  // NotFound when there is no such row.
+  absl::Status MarkMounted(absl::string_view volume_id, absl::Time now);
+
+  // Upserts `volume` with state `empty`, without lease, and inserts its notice
+  // (at most 1000 are kept, none older than an hour), in one transaction.
+  absl::Status MarkEmpty(const VolumeRow& volume, absl::Time now);
+
+  // Upserts `volume` with state `waiting`, without lease, attempts + 1 and
+  // first_failure_at = now unless an earlier failure is on record. Returns the
+  // row as it stands now.
+  absl::StatusOr<VolumeRow> RecordFailure(const VolumeRow& volume,
+                                          absl::Time now);
+
+  // Writes the row as it is: for the reconciler. A lease on an agent or config
+  // that has no row creates that row with state `missing`.
+  absl::Status PutVolume(const VolumeRow& volume);
+
+  // Deletes the row and with it the lease; last_used_at of what was leased
+  // becomes `now`. An unknown volume is OK.
+  absl::Status ReleaseLease(absl::string_view volume_id, absl::Time now);
+
+  absl::StatusOr<std::optional<VolumeRow>> GetVolume(
+      absl::string_view volume_id);
+  absl::StatusOr<std::vector<VolumeRow>> ListVolumes();  // by id
+
+  // The limit on mount attempts of a DynaKube; 0: none, or unknown DynaKube.
+  absl::StatusOr<int32_t> MaxAttempts(absl::string_view dynakube);
+
+  // Says that every volume of this node has its row: the last step of the
+  // mounter's reconcile.
+  absl::Status SetReconciled(absl::string_view boot_id);
+  // The boot id of the last reconcile of this very file; empty: none.
+  absl::StatusOr<std::string> ReconciledBootId();
+
+  // ---- Agents, configs, tenants (the provisioner)
+
+  // Upserts; last_used_at of an existing row is kept if later.
+  absl::Status PutAgent(const AgentRow& agent);
+  absl::Status PutConfig(const ConfigRow& config);
+  // Upserts. An agent or config that stops being this tenant's gets
+  // last_used_at = tenant.updated_at, in the same transaction.
+  // FailedPrecondition when agent_id or config_id has no row.
+  absl::Status PutTenant(const TenantRow& tenant);
+  absl::Status DeleteTenant(absl::string_view dynakube);
+  // state := missing or ready, as found on disk. Unknown ids are OK.
+  absl::Status SetAgentState(absl::string_view id, TreeState state);
+  absl::Status SetConfigState(absl::string_view id, TreeState state);
+
+  // Deletes the row if no volume and no tenant references it and last_used_at
+  // is before `unused_before`; true when it was deleted. FailedPrecondition
+  // while the mounter has not reconciled this file in boot `boot_id`.
+  absl::StatusOr<bool> DeleteAgentIfUnused(absl::string_view id,
+                                           absl::Time unused_before,
+                                           absl::string_view boot_id);
+  absl::StatusOr<bool> DeleteConfigIfUnused(absl::string_view id,
+                                            absl::Time unused_before,
+                                            absl::string_view boot_id);
+
+  absl::StatusOr<std::optional<AgentRow>> GetAgent(absl::string_view id);
+  absl::StatusOr<std::optional<TenantRow>> GetTenant(
+      absl::string_view dynakube);
+  absl::StatusOr<std::vector<AgentRow>> ListAgents();    // by version, id
+  absl::StatusOr<std::vector<ConfigRow>> ListConfigs();  // by id
+  absl::StatusOr<std::vector<TenantRow>> ListTenants();  // by dynakube
+
+  absl::StatusOr<std::vector<NoticeRow>> ListNotices();  // by seq
+  absl::Status DeleteNotices(int64_t up_to_seq);
+
+  // PRAGMA data_version and the file's identity in one number: changes when
+  // another process wrote, or replaced the file.
+  absl::StatusOr<uint64_t> ChangeCount();
+
+ private:
+  class Connection;
+  explicit Index(Options options);
+
+  const Options options_;
+  const std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace oneagent
+
+#endif  // CACHE_INDEX_INDEX_H_

@@ -1,0 +1,1 @@
+#include "cache/kube/desired_state.h"

@@ -1,0 +1,45 @@
+// From Kubernetes objects to what the reconcile acts on. Pure.
+#ifndef CACHE_KUBE_DESIRED_STATE_H_
+#define CACHE_KUBE_DESIRED_STATE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "cache/kube/dynakube_source.h"
+
+namespace oneagent {
+
+// What one DynaKube asks for. Empty strings: not said.
+struct DesiredTenant {
+  std::string dynakube;
+  std::string namespace_name;
+  bool needs_agent = false;  // cloudNativeFullStack or applicationMonitoring
+  std::string version;       // status.codeModules.version, else pinned
+  std::string image;         // codeModulesImage (not served yet: a cause)
+  std::string api_url;
+  std::string api_token;     // paasToken, falling back to apiToken
+  std::string tenant_uuid;   // status.oneAgent.connectionInfoStatus
+  std::string tenant_token;  // Secret <dk>-oneagent-tenant-secret
+  std::string endpoints;     // status, comma-separated
+  std::string network_zone;
+  std::string host_group;
+  std::string proxy;
+  std::string no_proxy;
+  bool agent_ignores_proxy = false;
+  std::string trusted_cas;  // PEM
+  bool skip_cert_check = false;
+  int32_t max_attempts = 0;
+
+  bool operator==(const DesiredTenant&) const = default;
+};
+
+// FailedPrecondition naming object, field and cause when something that is
+// referred to is not there or not usable (no apiUrl, no token Secret, missing
+// key "certs" in the trustedCAs ConfigMap, …): state `waiting`.
+absl::StatusOr<DesiredTenant> DesiredTenantOf(const v1::DynaKube& dynakube,
+                                              const ClusterState& state);
+
+}  // namespace oneagent
+
+#endif  // CACHE_KUBE_DESIRED_STATE_H_

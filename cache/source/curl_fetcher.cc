@@ -1,0 +1,1 @@
+#include "cache/source/curl_fetcher.h"

@@ -1,0 +1,1 @@
+#include "cache/source/deployment_api.h"

@@ -1,0 +1,65 @@
+// One HTTP request with everything that can go wrong on a network. Fetcher is
+// the port; CurlFetcher (libcurl) the real one, FakeFetcher in tests/support.
+#ifndef CACHE_SOURCE_FETCH_H_
+#define CACHE_SOURCE_FETCH_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace oneagent {
+
+// How to reach a tenant: shared by all requests to it.
+struct Connection {
+  std::string proxy;       // URL, may carry credentials; empty: none
+  std::string no_proxy;    // comma-separated hosts
+  std::string trusted_cas;  // PEM appended to the system's roots; empty: none
+  bool skip_cert_check = false;
+};
+
+struct FetchRequest {
+  std::string url;
+  std::vector<std::string> headers;  // "Name: value"; never logged
+  Connection connection;
+  absl::Duration connect_timeout = absl::Seconds(10);
+  absl::Duration timeout = absl::Minutes(15);     // the whole request
+  absl::Duration stall_timeout = absl::Seconds(60);  // less than 1 byte/s
+  int64_t max_bytes = 1 << 20;
+  // Set: the body goes to this file; a file that is there is continued by a
+  // Range request (with If-Range where an ETag is known) and started anew
+  // when the server does not honour it. Else the body is kept in memory.
+  std::string file;
+  int attempts = 4;  // including the first; backoff with jitter, Retry-After
+  std::function<void(int64_t done, int64_t total)> progress;  // may be empty
+};
+
+struct FetchResult {
+  int http_status = 0;
+  std::string body;                            // when no file was asked for
+  std::map<std::string, std::string> headers;  // names in lower case
+  int64_t bytes = 0;                           // size of body or file
+  std::string sha256;                          // hex of body or file
+};
+
+class Fetcher {
+ public:
+  virtual ~Fetcher() = default;
+
+  // Any HTTP answer is a result, also 4xx and 5xx (with the body in memory,
+  // never in the file); 429, 502, 503, 504 and broken connections were tried
+  // `attempts` times. Errors, all naming the URL without its query:
+  // Unavailable no answer (DNS, connection, TLS, stall, cut);
+  // DeadlineExceeded; ResourceExhausted larger than max_bytes, or disk full;
+  // InvalidArgument malformed URL or a scheme that is not http(s).
+  // Follows no redirect to another host with our headers. Thread-safe.
+  virtual absl::StatusOr<FetchResult> Fetch(const FetchRequest& request) = 0;
+};
+
+}  // namespace oneagent
+
+#endif  // CACHE_SOURCE_FETCH_H_

@@ -1,0 +1,60 @@
+// Validation of NodePublishVolume and NodeUnpublishVolume. Pure: strings in,
+// typed values or InvalidArgument out, in the order and with the texts that
+// users of the reference driver know.
+#ifndef CSI_VOLUME_REQUEST_H_
+#define CSI_VOLUME_REQUEST_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "cache/conf/process_conf.h"
+#include "cache/index/rows.h"
+
+namespace oneagent {
+
+inline constexpr absl::Duration kDefaultRetryTimeout = absl::Minutes(10);
+
+// The fields of the gRPC message, without its types.
+struct RawPublishRequest {
+  enum class Capability { kMissing, kNeither, kBlock, kMount };
+  std::string volume_id;
+  std::string target_path;
+  Capability capability = Capability::kMissing;
+  bool read_only = false;
+  // nullopt: no volume_context at all (an empty map arrives as that, too).
+  std::optional<std::map<std::string, std::string>> context;
+};
+
+struct PublishRequest {
+  std::string volume_id;
+  std::string target_path;
+  VolumeMode mode = VolumeMode::kApp;
+  bool read_only = false;
+  std::string dynakube;
+  absl::Duration retry_timeout = kDefaultRetryTimeout;
+  std::string pod;
+  std::string namespace_name;
+  std::string pod_uid;
+  std::string service_account;
+  std::vector<ConfProperty> conf;  // conf.<section>.<key>, sorted by key
+};
+
+// InvalidArgument with the reference's texts, in its order (Volume ID, Target
+// path, capability, block, mount, context, pod name, pod namespace, mode,
+// dynakube, dynakube's form, retryTimeout), then ours: pod uid, conf.*, the
+// volume id's form. Unknown attributes are ignored, those of kubelet pass.
+absl::StatusOr<PublishRequest> ParsePublishRequest(
+    const RawPublishRequest& raw);
+
+absl::Status CheckUnpublishRequest(absl::string_view volume_id,
+                                   absl::string_view target_path);
+
+}  // namespace oneagent
+
+#endif  // CSI_VOLUME_REQUEST_H_

@@ -1,0 +1,1 @@
+#include "overlay/kernel_mounter.h"

@@ -1,0 +1,53 @@
+// Mounter on the running kernel. New mount API (Linux 5.2) first, with layers
+// given by descriptor (FSCONFIG_SET_FD, 6.13) or as short lowerdir+ strings
+// (6.5); mount(2) where the kernel lacks it. Lowest kernel 5.10.
+#ifndef OVERLAY_KERNEL_MOUNTER_H_
+#define OVERLAY_KERNEL_MOUNTER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "overlay/mounter.h"
+
+namespace oneagent {
+
+enum class MountApi {
+  kLayerFds,      // fsopen, layers by FSCONFIG_SET_FD
+  kLayerStrings,  // fsopen, lowerdir+ strings of at most 255 bytes
+  kLegacy,        // mount(2), at most 4095 bytes of options
+};
+const char* Name(MountApi api);
+
+class KernelMounter final : public Mounter {
+ public:
+  // The best API that this kernel takes, found by trying it on a detached
+  // overlay of `scratch_dir` (an existing directory; nothing is left in it and
+  // nothing becomes visible). Needs CAP_SYS_ADMIN: PermissionDenied without.
+  static absl::StatusOr<MountApi> Probe(const std::string& scratch_dir);
+
+  explicit KernelMounter(MountApi api);
+
+  absl::Status MountOverlay(const OverlayPlan& plan,
+                            const MountTarget& target) override;
+  absl::Status MountEmpty(absl::string_view reason,
+                          const MountTarget& target) override;
+  absl::Status BindStorage(const std::string& storage, bool read_only,
+                           const MountTarget& target) override;
+  absl::StatusOr<bool> IsMounted(const MountTarget& target) override;
+  absl::Status Unmount(const MountTarget& target) override;
+
+ private:
+  const MountApi api_;
+};
+
+// Removes the marker that a volatile overlay leaves in its work directory even
+// after a clean umount, so that upper and work can be mounted again. Only for
+// layers that were last mounted in this boot (else data may be lost: take new
+// directories). A missing marker is OK.
+absl::Status ClearVolatileMarker(const std::string& work_dir);
+
+}  // namespace oneagent
+
+#endif  // OVERLAY_KERNEL_MOUNTER_H_

@@ -1,0 +1,1 @@
+#include "overlay/layer_stack.h"

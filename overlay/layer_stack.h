@@ -1,0 +1,45 @@
+// What an overlay consists of, and the plan that a mounter carries out. Pure:
+// no I/O, no knowledge of volumes or agents.
+#ifndef OVERLAY_LAYER_STACK_H_
+#define OVERLAY_LAYER_STACK_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace oneagent {
+
+// Absolute paths of directories. Topmost lower layer first.
+struct LayerStack {
+  std::vector<std::string> lower;
+  std::string upper;  // empty: read-only overlay
+  std::string work;   // set exactly when upper is
+
+  bool operator==(const LayerStack&) const = default;
+};
+
+struct OverlayPlan {
+  std::vector<std::string> lower;  // topmost first, enough for the kernel
+  std::string upper;
+  std::string work;
+  bool read_only = false;
+  bool is_volatile = false;  // no sync at umount (Linux 5.10)
+  // The option string for mount(2), with ',' ':' and '\' escaped as
+  // overlayfs reads them. Not bounded here: the mounter checks its length.
+  std::string legacy_options;
+
+  bool operator==(const OverlayPlan&) const = default;
+};
+
+// Plans a volatile overlay of `stack`. A read-only overlay with one lower
+// layer gets `empty_layer` below it (the kernel refuses a single one with
+// EINVAL). InvalidArgument: no lower layer, a path that is not absolute or
+// carries a NUL, upper without work or the reverse.
+absl::StatusOr<OverlayPlan> PlanOverlay(const LayerStack& stack,
+                                        absl::string_view empty_layer);
+
+}  // namespace oneagent
+
+#endif  // OVERLAY_LAYER_STACK_H_

@@ -1,0 +1,1 @@
+#include "overlay/mount_table.h"

@@ -1,0 +1,37 @@
+// The mount table of a mount namespace: /proc/<pid>/mountinfo, parsed. Read at
+// start and by the CLI's doctor only: it costs 36 ms at 4000 mounts, so no RPC
+// may read it. Pure parser plus one reader; thread-safe.
+#ifndef OVERLAY_MOUNT_TABLE_H_
+#define OVERLAY_MOUNT_TABLE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace oneagent {
+
+struct MountEntry {
+  int64_t id = 0;
+  int64_t parent_id = 0;
+  std::string root;         // octal escapes decoded
+  std::string mount_point;  // octal escapes decoded
+  std::string options;
+  std::string fs_type;
+  std::string source;  // may be empty
+  std::string super_options;
+
+  bool operator==(const MountEntry&) const = default;
+};
+
+// InvalidArgument naming the line's number when a line is not mountinfo.
+absl::StatusOr<std::vector<MountEntry>> ParseMountinfo(absl::string_view text);
+
+// This process's table. Unavailable when it cannot be read or parsed.
+absl::StatusOr<std::vector<MountEntry>> ReadMountTable();
+
+}  // namespace oneagent
+
+#endif  // OVERLAY_MOUNT_TABLE_H_

@@ -1,0 +1,1 @@
+#include "overlay/target_resolver.h"

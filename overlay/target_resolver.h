@@ -1,0 +1,76 @@
+// From the target path that kubelet names to a MountTarget, without following
+// a link that a pod may have planted. Thread-safe after Open.
+#ifndef OVERLAY_TARGET_RESOLVER_H_
+#define OVERLAY_TARGET_RESOLVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/unique_fd.h"
+#include "overlay/mounter.h"
+
+namespace oneagent {
+
+enum class TargetCheck {
+  kKubelet,  // <kubelet>/pods/<uid>/volumes/kubernetes.io~csi/<name>/mount
+  kAny,      // any absolute path without symlinks, for conformance tools
+};
+
+// An open parent and the target in it. Keeps the descriptor that `target()`
+// borrows.
+class ResolvedTarget {
+ public:
+  ResolvedTarget(UniqueFd parent, std::string name, std::string path);
+  const MountTarget& target() const { return target_; }
+
+ private:
+  UniqueFd parent_;
+  MountTarget target_;
+};
+
+class TargetResolver {
+ public:
+  // `kubelet_dir` may itself be a symlink; <kubelet_dir>/pods is opened once
+  // and everything is resolved below that descriptor. NotFound when there is
+  // no such directory.
+  static absl::StatusOr<std::unique_ptr<TargetResolver>> Open(
+      const std::string& kubelet_dir, TargetCheck check);
+
+  // Pure check of a path's form. InvalidArgument naming path and rule: not
+  // absolute, "." or ".." or empty components, NUL, longer than PATH_MAX, and
+  // with kKubelet not of kubelet's form. Empty `pod_uid`: not compared.
+  absl::Status Check(absl::string_view target_path,
+                     absl::string_view pod_uid) const;
+
+  // Opens the parent. NotFound when the parent does not exist;
+  // FailedPrecondition when a component is a symlink; else PosixStatus. The
+  // target itself need not exist.
+  absl::StatusOr<ResolvedTarget> Resolve(absl::string_view target_path) const;
+
+  // False when <kubelet>/pods/<pod_uid> is gone: nothing of the pod is left on
+  // this node. Unavailable when it cannot be told.
+  absl::StatusOr<bool> PodDirectoryExists(absl::string_view pod_uid) const;
+
+ private:
+  TargetResolver(std::string pods_dir, UniqueFd pods, TargetCheck check);
+
+  const std::string pods_dir_;
+  const UniqueFd pods_;
+  const TargetCheck check_;
+};
+
+// Makes the target directory (mode 0755) unless it is there. FailedPrecondition
+// naming what is there instead: a file, a symlink, or a directory that is
+// neither empty nor a mount root (nothing is deleted through a target, ever).
+absl::Status MakeTarget(const MountTarget& target);
+
+// rmdir of the target; a missing one is OK. FailedPrecondition naming the
+// first entry when it is not empty; Unavailable when it is still a mount.
+absl::Status RemoveTarget(const MountTarget& target);
+
+}  // namespace oneagent
+
+#endif  // OVERLAY_TARGET_RESOLVER_H_
