@@ -19,8 +19,8 @@ namespace oneagent {
 // FailedPrecondition when a component is a symlink (ELOOP) or the path leads
 // out of the root (EXDEV); else PosixStatus.
 absl::StatusOr<UniqueFd> OpenBeneath(int root_fd,
-                                     absl::string_view relative_path,
-                                     int flags, uint32_t mode = 0);
+                                     absl::string_view relative_path, int flags,
+                                     uint32_t mode = 0);
 
 // As OpenBeneath, from an absolute directory whose own path may be a symlink
 // (kubelet roots are, in places): `root` is resolved normally, once.

@@ -21,8 +21,8 @@
 namespace oneagent {
 
 enum class Durability {
-  kSync,     // fsync of file and directory: survives a power cut
-  kNoSync,   // survives the death of the process only
+  kSync,    // fsync of file and directory: survives a power cut
+  kNoSync,  // survives the death of the process only
 };
 
 // Replaces `path` by `content` through a temporary file in the same directory
@@ -56,8 +56,7 @@ absl::Status RemoveFileIfPresent(const std::string& path);
 absl::StatusOr<bool> PathExists(const std::string& path);
 
 // Names in a directory but "." and "..", sorted.
-absl::StatusOr<std::vector<std::string>> ListDirectory(
-    const std::string& path);
+absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);
 
 }  // namespace oneagent
 

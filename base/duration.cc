@@ -18,10 +18,14 @@ struct Unit {
 
 // Longer names first: "ms" before "m".
 const Unit kUnits[] = {
-    {"ns", absl::Nanoseconds(1)},  {"us", absl::Microseconds(1)},
-    {"\xC2\xB5s", absl::Microseconds(1)}, {"\xCE\xBCs", absl::Microseconds(1)},
-    {"ms", absl::Milliseconds(1)}, {"s", absl::Seconds(1)},
-    {"m", absl::Minutes(1)},       {"h", absl::Hours(1)},
+    {"ns", absl::Nanoseconds(1)},
+    {"us", absl::Microseconds(1)},
+    {"\xC2\xB5s", absl::Microseconds(1)},
+    {"\xCE\xBCs", absl::Microseconds(1)},
+    {"ms", absl::Milliseconds(1)},
+    {"s", absl::Seconds(1)},
+    {"m", absl::Minutes(1)},
+    {"h", absl::Hours(1)},
 };
 
 // Go keeps nanoseconds in an int64.
@@ -35,8 +39,8 @@ absl::Status Malformed(absl::string_view text) {
 
 absl::string_view TakeDigits(absl::string_view& rest) {
   size_t count = 0;
-  while (count < rest.size() && absl::ascii_isdigit(
-                                    static_cast<unsigned char>(rest[count]))) {
+  while (count < rest.size() &&
+         absl::ascii_isdigit(static_cast<unsigned char>(rest[count]))) {
     ++count;
   }
   const absl::string_view digits = rest.substr(0, count);

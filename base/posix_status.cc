@@ -52,10 +52,8 @@ absl::Status Rebuilt(const absl::Status& status, absl::StatusCode code,
 absl::Status PosixStatus(absl::string_view object, int error) {
   // The text comes from Abseil's thread-safe strerror.
   const std::string text(absl::ErrnoToStatus(error, "").message());
-  const absl::string_view cause =
-      absl::string_view(text).substr(text.rfind(": ") == std::string::npos
-                                         ? 0
-                                         : text.rfind(": ") + 2);
+  const absl::string_view cause = absl::string_view(text).substr(
+      text.rfind(": ") == std::string::npos ? 0 : text.rfind(": ") + 2);
   return absl::Status(CodeOf(error), absl::StrCat(object, ": ", cause));
 }
 

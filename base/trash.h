@@ -20,8 +20,7 @@ namespace oneagent {
 // Renames `path` to `<trash_dir>/<name>-<n>` with an n that is free, and
 // touches it, so that EmptyTrash counts its age from now. A missing `path` is
 // OK. Errors: PosixStatus.
-absl::Status MoveToTrash(const std::string& path,
-                         const std::string& trash_dir);
+absl::Status MoveToTrash(const std::string& path, const std::string& trash_dir);
 
 struct TrashResult {
   int64_t trees = 0;  // entries removed completely

@@ -38,7 +38,8 @@ std::vector<std::string> MountLines() {
 
 }  // namespace
 
-LeakCheck::LeakCheck() : descriptors_(OpenDescriptors()), mounts_(MountLines()) {}
+LeakCheck::LeakCheck()
+    : descriptors_(OpenDescriptors()), mounts_(MountLines()) {}
 
 LeakCheck::~LeakCheck() {
   EXPECT_THAT(OpenDescriptors(), testing::ElementsAreArray(descriptors_));

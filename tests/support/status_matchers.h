@@ -35,9 +35,8 @@ MATCHER_P(StatusIs, code,
 MATCHER_P2(StatusIs, code, message, "has the code and message") {
   *result_listener << StatusOf(arg).ToString();
   return StatusOf(arg).code() == code &&
-         testing::ExplainMatchResult(message,
-                                     std::string(StatusOf(arg).message()),
-                                     result_listener);
+         testing::ExplainMatchResult(
+             message, std::string(StatusOf(arg).message()), result_listener);
 }
 
 MATCHER_P(IsOkAndHolds, matcher, "is OK and holds") {
@@ -52,8 +51,9 @@ MATCHER_P(IsOkAndHolds, matcher, "is OK and holds") {
 
 #define ONEAGENT_TEST_CONCAT_INNER(a, b) a##b
 #define ONEAGENT_TEST_CONCAT(a, b) ONEAGENT_TEST_CONCAT_INNER(a, b)
-#define ASSERT_OK_AND_ASSIGN(lhs, expr) \
-  ASSERT_OK_AND_ASSIGN_INNER(ONEAGENT_TEST_CONCAT(test_or_, __LINE__), lhs, expr)
+#define ASSERT_OK_AND_ASSIGN(lhs, expr)                                     \
+  ASSERT_OK_AND_ASSIGN_INNER(ONEAGENT_TEST_CONCAT(test_or_, __LINE__), lhs, \
+                             expr)
 #define ASSERT_OK_AND_ASSIGN_INNER(tmp, lhs, expr) \
   auto tmp = (expr);                               \
   ASSERT_TRUE(tmp.ok()) << tmp.status();           \

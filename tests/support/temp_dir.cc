@@ -33,8 +33,8 @@ std::string TempDir::WriteFile(absl::string_view relative,
                                absl::string_view content) {
   const std::string path = Path(relative);
   std::error_code error;
-  std::filesystem::create_directories(
-      std::filesystem::path(path).parent_path(), error);
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(),
+                                      error);
   std::ofstream out(path, std::ios::binary);
   out << content;
   out.close();
