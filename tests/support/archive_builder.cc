@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,6 +25,25 @@ struct FreeEntry {
   void operator()(archive_entry* e) const { archive_entry_free(e); }
 };
 using EntryPtr = std::unique_ptr<archive_entry, FreeEntry>;
+
+// libarchive translates names by the thread's locale; bytes above 127 need one
+// that knows UTF-8.
+class Utf8Locale {
+ public:
+  Utf8Locale()
+      : locale_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)),
+        previous_(uselocale(locale_)) {}
+  ~Utf8Locale() {
+    uselocale(previous_);
+    freelocale(locale_);
+  }
+  Utf8Locale(const Utf8Locale&) = delete;
+  Utf8Locale& operator=(const Utf8Locale&) = delete;
+
+ private:
+  const locale_t locale_;
+  const locale_t previous_;
+};
 
 void Check(archive* a, int64_t result, const std::string& what) {
   if (result >= ARCHIVE_OK) return;
@@ -121,6 +141,7 @@ ArchiveBuilder& ArchiveBuilder::Device(absl::string_view path) {
 }
 
 std::string ArchiveBuilder::Build(ArchiveFormat format) const {
+  const Utf8Locale locale;
   std::string bytes;
   const Writer writer(archive_write_new());
   archive* const a = writer.get();
