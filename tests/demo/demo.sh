@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# The main job before your eyes, with the shipped programs: a tenant API, the
+# provisioner, the mounter, three volumes, a version switch, collection.
+# Everything runs on loopback, in a mount namespace and a directory of its own.
+# Exit code 0 only if every step was seen to work.
+#
+#   tests/demo/demo.sh BUILD_DIR
+set -euo pipefail
+
+readonly BUILD=$(readlink -f "${1:?build directory}")
+if [ "${ONEAGENT_DEMO_UNSHARED:-}" != 1 ]; then
+  ONEAGENT_DEMO_UNSHARED=1 exec unshare --mount --propagation private \
+    "$0" "$BUILD"
+fi
+
+readonly V1=1.301.0.20260101-000001
+readonly V2=1.302.0.20260201-000002
+readonly WORK=$(mktemp -d /tmp/oneagent-demo.XXXXXX)
+readonly DATA=$WORK/data KUBELET=$WORK/kubelet SOCKET=$WORK/csi.sock
+readonly CRS=$WORK/dynakubes
+declare -A DAEMONS=()
+STARTED=$(date +%s%N)
+
+cli() { "$BUILD/bin/oneagent-csi" --data-dir "$DATA" "$@"; }
+
+stop() { # stop NAME: SIGTERM, wait
+  local pid=${DAEMONS[$1]:-}
+  [ -n "$pid" ] || return 0
+  unset "DAEMONS[$1]"
+  kill -TERM "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+}
+
+clean_up() {
+  local code=$?
+  local name
+  for name in "${!DAEMONS[@]}"; do stop "$name"; done
+  if [ "$code" -ne 0 ]; then
+    echo "--- the daemons' last lines:" >&2
+    tail -n 15 "$WORK"/*.log >&2 || true
+  fi
+  # The mount namespace ends with this script; the directory is ours alone.
+  grep -o " $KUBELET/pods/[^ ]*" /proc/self/mountinfo |
+    while read -r target; do umount "$target"; done || true
+  rm -rf "$WORK"
+  exit "$code"
+}
+trap clean_up EXIT
+
+step() {
+  printf '\n\033[1m== %s\033[0m  (%d ms)\n' "$1" \
+    $((($(date +%s%N) - STARTED) / 1000000))
+}
+fail() {
+  echo "demo: FAILED: $*" >&2
+  exit 1
+}
+wait_for() { # wait_for WHAT COMMAND…: at most 20 s
+  local what=$1
+  shift
+  local tries=0
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 400 ] || fail "no $what after 20 s"
+    sleep 0.05
+  done
+}
+
+target_of() { echo "$KUBELET/pods/uid-$1/volumes/kubernetes.io~csi/oneagent-bin/mount"; }
+
+publish() { # publish POD [FLAG…]
+  local pod=$1
+  shift
+  mkdir -p "$(dirname "$(target_of "$pod")")" # as kubelet does
+  cli publish --endpoint "$SOCKET" --volume-id "csi-$pod" \
+    --target "$(target_of "$pod")" --pod "$pod" --namespace shop \
+    --pod-uid "uid-$pod" --dynakube demo \
+    --attribute "conf.general.podName=$pod" "$@"
+}
+unpublish() {
+  cli unpublish --endpoint "$SOCKET" --volume-id "csi-$1" \
+    --target "$(target_of "$1")"
+}
+run_in() { # run_in POD: a real process with the agent preloaded
+  LD_PRELOAD=$(target_of "$1")/agent/lib64/liboneagentproc.so /bin/true
+}
+expect_line() { # expect_line POD VERSION TEXT
+  local want="agent loaded tenant=abc12345 pod=$1 version=$2"
+  [ "$3" = "$want" ] || fail "pod $1: expected '$want', saw '$3'"
+  echo "  $1: $3"
+}
+apply_dynakube() { # apply_dynakube VERSION
+  cat >"$CRS/.demo.yaml" <<YAML
+apiVersion: dynatrace.com/v1beta6
+kind: DynaKube
+metadata: {name: demo, namespace: dynatrace}
+spec:
+  apiUrl: $API_URL
+  oneAgent:
+    applicationMonitoring: {version: $1}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: demo, namespace: dynatrace}
+stringData: {apiToken: demo-token}
+YAML
+  mv "$CRS/.demo.yaml" "$CRS/demo.yaml"
+}
+current_version() {
+  cli -o json tenants | grep -q "\"state\": *\"ready\"" &&
+    cli agents | grep -q "$1" &&
+    cli -o json tenants | grep -q "\"version\": *\"$1\""
+}
+
+start() { # start NAME PROGRAM ARG…
+  local name=$1
+  shift
+  if [ "$name" = provisioner ] && [ -t 2 ]; then
+    "$@" & # its progress bars belong on the terminal
+  else
+    "$@" >"$WORK/$name.out" 2>"$WORK/$name.log" &
+  fi
+  DAEMONS[$name]=$!
+}
+
+step "a tenant API on loopback serves two agent versions as zips"
+mkdir -p "$WORK/tenant" "$CRS" "$KUBELET/pods"
+for version in $V1 $V2; do
+  "$BUILD/tests/agent-package" --agents "$BUILD/agents" --version "$version" \
+    --output "$WORK/tenant" --filler-mib 24
+done
+cat >"$WORK/tenant/tenant.json" <<'JSON'
+{"tenantUUID": "abc12345", "tenantToken": "demo-tenant-token",
+ "token": "demo-token", "endpoints": "https://127.0.0.1:1/communication"}
+JSON
+start tenant-api "$BUILD/tests/tenant-api" --port=0 \
+  --state-dir "$WORK/tenant" --rate 60000000
+wait_for "tenant API" grep -q http "$WORK/tenant-api.out"
+API_URL=$(head -n 1 "$WORK/tenant-api.out")
+echo "  $API_URL"
+
+step "mounter on a socket, provisioner on a directory with a DynaKube and its Secret"
+apply_dynakube "$V1"
+start mounter "$BUILD/bin/oneagent-csi-mounter" --endpoint "unix://$SOCKET" \
+  --data-dir "$DATA" --kubelet-dir "$KUBELET" --node-id demo-node
+wait_for "mounter" cli probe --endpoint "$SOCKET"
+start provisioner "$BUILD/bin/oneagent-csi-provisioner" --data-dir "$DATA" \
+  --dynakube-dir "$CRS" --grace-period=0s --keep-versions=0
+wait_for "agent $V1" current_version "$V1"
+cli agents
+cli tenants
+
+step "three volumes by CSI calls: two pods, and a third one read-only"
+publish pod-a
+publish pod-b
+publish pod-ro --read-only
+run_in pod-a
+run_in pod-b
+RO_LINE=$(run_in pod-ro 2>&1)
+
+step "the agent in each pod read its layered configuration"
+expect_line pod-a "$V1" "$(cat "$(target_of pod-a)/log/agent.log")"
+expect_line pod-b "$V1" "$(cat "$(target_of pod-b)/log/agent.log")"
+expect_line pod-ro "$V1" "$RO_LINE"
+[ ! -e "$(target_of pod-ro)/log/agent.log" ] || fail "pod-ro: log was written"
+cli agents
+cli volumes
+
+step "the DynaKube switches to $V2: running pods keep theirs, new pods get it"
+apply_dynakube "$V2"
+wait_for "agent $V2" current_version "$V2"
+publish pod-c
+run_in pod-c
+run_in pod-a
+expect_line pod-c "$V2" "$(cat "$(target_of pod-c)/log/agent.log")"
+expect_line pod-a "$V1" "$(tail -n 1 "$(target_of pod-a)/log/agent.log")"
+cli agents
+cli volumes
+
+step "unpublish everything, collect: the old version is gone, nothing is mounted"
+for pod in pod-a pod-b pod-ro pod-c; do
+  unpublish "$pod"
+  [ ! -e "$(target_of "$pod")" ] || fail "$pod: target is still there"
+done
+old_version_gone() { ! cli agents | grep -q "$V1"; }
+wait_for "collection of $V1" old_version_gone
+cli agents
+[ "$(find "$DATA/agents" -mindepth 1 -maxdepth 1 -type d | wc -l)" = 1 ] ||
+  fail "agents/ holds more than one tree"
+grep -q "\"$V1\"" "$DATA"/agents/*.json && fail "$V1 has a manifest still"
+if grep -E " $KUBELET| oneagent-csi " /proc/self/mountinfo; then
+  fail "something is still mounted"
+fi
+cli doctor --endpoint "$SOCKET"
+
+printf '\n\033[1mdemo: everything was seen to work\033[0m  (%d ms)\n' \
+  $((($(date +%s%N) - STARTED) / 1000000))
