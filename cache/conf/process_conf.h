@@ -22,10 +22,14 @@ struct ConfProperty {
 // `source` with `properties` merged in: a known key of its section is replaced
 // in place; others are appended, sorted by key, at the end of the section
 // (before its trailing blank lines); unknown sections, sorted by name, follow
-// at the end of the file after one blank line. Of several properties with the
-// same section and key the last one counts. No property: the result is
-// `source` to the byte. A section header is a whole line of the form [name];
-// brackets in comments and values are just text.
+// at the end of the file after one blank line each. Of several properties with
+// the same section and key the last one counts. No property: the result is
+// `source` to the byte. A section header is a whole line of the form [name]
+// (blanks around it are fine); brackets in comments and values are just text.
+// A key that stands several times is replaced everywhere; a section that does
+// gets new keys where it stands first. Lines end as they did, new ones as the
+// file's first. Merging the same properties again changes nothing. Properties
+// are expected to pass CheckConfProperty.
 std::string MergeProcessConf(absl::string_view source,
                              const std::vector<ConfProperty>& properties);
 
@@ -35,7 +39,8 @@ std::vector<ConfProperty> ParseProcessConf(absl::string_view text);
 
 // InvalidArgument naming the property when it cannot stand in a file:
 // control characters or line breaks in any part, "]" in a section, blanks in
-// a key, an empty section or key.
+// a key, "#" or "[" at its start, an empty section or key. The value is not in
+// the message.
 absl::Status CheckConfProperty(const ConfProperty& property);
 
 }  // namespace oneagent
