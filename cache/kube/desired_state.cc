@@ -1,1 +1,229 @@
 #include "cache/kube/desired_state.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+
+namespace oneagent {
+namespace {
+
+// The newer prefix wins.
+constexpr std::array<absl::string_view, 2> kFeaturePrefixes = {
+    "feature.dynatrace.com/", "alpha.operator.dynatrace.com/feature-"};
+
+std::string Feature(const v1::DynaKube& dynakube, absl::string_view name) {
+  const auto& annotations = dynakube.metadata().annotations();
+  for (const absl::string_view prefix : kFeaturePrefixes) {
+    const auto found = annotations.find(absl::StrCat(prefix, name));
+    if (found != annotations.end()) return found->second;
+  }
+  return "";
+}
+
+template <typename Objects>
+auto FindObject(const Objects& objects, absl::string_view namespace_name,
+                absl::string_view name) -> decltype(&objects[0]) {
+  for (const auto& object : objects) {
+    if (object.metadata().namespace_() == namespace_name &&
+        object.metadata().name() == name) {
+      return &object;
+    }
+  }
+  return nullptr;
+}
+
+std::string DataOf(const v1::Secret& secret, const std::string& key) {
+  const auto found = secret.data().find(key);
+  if (found == secret.data().end()) return "";
+  return std::string(absl::StripAsciiWhitespace(found->second));
+}
+
+absl::Status Missing(absl::string_view what, absl::string_view cause) {
+  return absl::FailedPreconditionError(absl::StrCat(what, ": ", cause));
+}
+
+// A token goes into a header, a proxy into a URL: a line break in one would
+// write a header of its own.
+bool IsPlainWord(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c));
+  });
+}
+
+const v1::OneAgentMode& ModeOf(const v1::OneAgentSpec& spec) {
+  if (spec.has_cloud_native_full_stack()) return spec.cloud_native_full_stack();
+  if (spec.has_application_monitoring()) return spec.application_monitoring();
+  if (spec.has_classic_full_stack()) return spec.classic_full_stack();
+  return spec.host_monitoring();
+}
+
+bool NeedsAgent(const v1::DynaKube& dynakube) {
+  const v1::OneAgentSpec& spec = dynakube.spec().one_agent();
+  if (spec.has_cloud_native_full_stack()) return true;
+  if (!spec.has_application_monitoring()) return false;
+  // The first two versions left the choice; since then it is the driver's.
+  const bool has_choice = absl::EndsWith(dynakube.api_version(), "/v1beta1") ||
+                          absl::EndsWith(dynakube.api_version(), "/v1beta2");
+  return !has_choice || spec.application_monitoring().use_csi_driver();
+}
+
+std::string HostGroup(const v1::OneAgentSpec& spec) {
+  if (!spec.host_group().empty()) return spec.host_group();
+  for (const std::string& arg : ModeOf(spec).args()) {
+    absl::string_view value = arg;
+    if (absl::ConsumePrefix(&value, "--set-host-group=")) {
+      return std::string(value);
+    }
+  }
+  return "";
+}
+
+// The operator writes the literal "custom-image" where an image has no
+// version of its own. A version becomes part of a URL.
+absl::StatusOr<std::string> Version(const v1::DynaKube& dynakube) {
+  const std::string& status = dynakube.status().code_modules().version();
+  const bool pinned = status.empty() || status == "custom-image";
+  const std::string version =
+      pinned ? ModeOf(dynakube.spec().one_agent()).version() : status;
+  const bool plain = std::all_of(version.begin(), version.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' ||
+           c == '-' || c == '_';
+  });
+  if (plain && version.size() <= 64 && !absl::StartsWith(version, ".")) {
+    return version;
+  }
+  return Missing(
+      pinned ? "spec.oneAgent version" : "status.codeModules.version",
+      "not an agent version");
+}
+
+absl::StatusOr<std::string> ApiUrl(const std::string& url) {
+  absl::string_view rest = absl::StripSuffix(url, "/");
+  const std::string plain(rest);
+  if (plain.empty()) return Missing("spec.apiUrl", "missing");
+  if (!absl::ConsumePrefix(&rest, "https://") &&
+      !absl::ConsumePrefix(&rest, "http://")) {
+    return Missing("spec.apiUrl", "neither https:// nor http://");
+  }
+  if (rest.empty() || !IsPlainWord(rest) || absl::StrContains(rest, '@') ||
+      absl::StrContains(rest, '?') || absl::StrContains(rest, '#')) {
+    return Missing("spec.apiUrl", "not a plain URL of an API");
+  }
+  return plain;
+}
+
+absl::StatusOr<std::string> ApiToken(const v1::DynaKube& dynakube,
+                                     const ClusterState& state) {
+  const v1::ObjectMeta& meta = dynakube.metadata();
+  const std::string& name =
+      dynakube.spec().tokens().empty() ? meta.name() : dynakube.spec().tokens();
+  const std::string what =
+      absl::StrCat("Secret ", meta.namespace_(), "/", name);
+  const v1::Secret* secret = FindObject(state.secrets, meta.namespace_(), name);
+  if (secret == nullptr) return Missing(what, "not found (tokens)");
+  std::string token = DataOf(*secret, "paasToken");
+  if (token.empty()) token = DataOf(*secret, "apiToken");
+  if (token.empty()) return Missing(what, "no key paasToken or apiToken");
+  if (!IsPlainWord(token)) {
+    return Missing(what, "the token holds blanks or control characters");
+  }
+  return token;
+}
+
+absl::StatusOr<std::string> ProxyOf(const v1::DynaKube& dynakube,
+                                    const ClusterState& state) {
+  const v1::Proxy& proxy = dynakube.spec().proxy();
+  const v1::ObjectMeta& meta = dynakube.metadata();
+  if (proxy.value_from().empty()) {
+    if (IsPlainWord(proxy.value())) return proxy.value();
+    return Missing("spec.proxy.value", "holds blanks or control characters");
+  }
+  const std::string what =
+      absl::StrCat("Secret ", meta.namespace_(), "/", proxy.value_from());
+  const v1::Secret* secret =
+      FindObject(state.secrets, meta.namespace_(), proxy.value_from());
+  if (secret == nullptr) return Missing(what, "not found (spec.proxy)");
+  std::string value = DataOf(*secret, "proxy");
+  if (value.empty()) return Missing(what, "no key proxy");
+  if (!IsPlainWord(value)) {
+    return Missing(what, "the proxy holds blanks or control characters");
+  }
+  return value;
+}
+
+absl::StatusOr<std::string> TrustedCas(const v1::DynaKube& dynakube,
+                                       const ClusterState& state) {
+  const std::string& name = dynakube.spec().trusted_cas();
+  if (name.empty()) return std::string();
+  const std::string& namespace_name = dynakube.metadata().namespace_();
+  const std::string what =
+      absl::StrCat("ConfigMap ", namespace_name, "/", name);
+  const v1::ConfigMap* config_map =
+      FindObject(state.config_maps, namespace_name, name);
+  if (config_map == nullptr) return Missing(what, "not found (trustedCAs)");
+  const auto certs = config_map->data().find("certs");
+  if (certs == config_map->data().end() || certs->second.empty()) {
+    return Missing(what, "no key certs");
+  }
+  return certs->second;
+}
+
+std::string TenantToken(const v1::DynaKube& dynakube,
+                        const ClusterState& state) {
+  const v1::ObjectMeta& meta = dynakube.metadata();
+  const v1::Secret* secret =
+      FindObject(state.secrets, meta.namespace_(),
+                 absl::StrCat(meta.name(), "-oneagent-tenant-secret"));
+  return secret == nullptr ? "" : DataOf(*secret, "tenant-token");
+}
+
+}  // namespace
+
+int32_t MaxMountAttempts(const v1::DynaKube& dynakube) {
+  int32_t attempts = 0;
+  if (!absl::SimpleAtoi(Feature(dynakube, "max-csi-mount-attempts"),
+                        &attempts) ||
+      attempts < 0) {
+    return 0;
+  }
+  return std::max(attempts, 1);
+}
+
+absl::StatusOr<DesiredTenant> DesiredTenantOf(const v1::DynaKube& dynakube,
+                                              const ClusterState& state) {
+  const v1::DynaKubeSpec& spec = dynakube.spec();
+  const v1::ConnectionInfoStatus& connection =
+      dynakube.status().one_agent().connection_info_status();
+  DesiredTenant desired;
+  desired.dynakube = dynakube.metadata().name();
+  desired.namespace_name = dynakube.metadata().namespace_();
+  desired.needs_agent = NeedsAgent(dynakube);
+  desired.image = ModeOf(spec.one_agent()).code_modules_image();
+  desired.tenant_uuid = connection.tenant_uuid();
+  desired.tenant_token = TenantToken(dynakube, state);
+  desired.endpoints = connection.endpoints();
+  desired.network_zone = spec.network_zone();
+  desired.host_group = HostGroup(spec.one_agent());
+  desired.no_proxy = Feature(dynakube, "no-proxy");
+  desired.agent_ignores_proxy =
+      Feature(dynakube, "oneagent-ignore-proxy") == "true";
+  desired.skip_cert_check = spec.skip_cert_check();
+  desired.max_attempts = MaxMountAttempts(dynakube);
+  const absl::StatusOr<std::string> token = ApiToken(dynakube, state);
+  if (desired.needs_agent && !token.ok()) return token.status();
+  if (token.ok()) desired.api_token = *token;
+  ASSIGN_OR_RETURN(desired.version, Version(dynakube));
+  ASSIGN_OR_RETURN(desired.api_url, ApiUrl(spec.api_url()));
+  ASSIGN_OR_RETURN(desired.proxy, ProxyOf(dynakube, state));
+  ASSIGN_OR_RETURN(desired.trusted_cas, TrustedCas(dynakube, state));
+  return desired;
+}
+
+}  // namespace oneagent

@@ -37,8 +37,17 @@ struct DesiredTenant {
 // FailedPrecondition naming object, field and cause when something that is
 // referred to is not there or not usable (no apiUrl, no token Secret, missing
 // key "certs" in the trustedCAs ConfigMap, …): state `waiting`.
+//
+// Without an agent (hostMonitoring, classicFullStack) the tokens may be
+// missing.
 absl::StatusOr<DesiredTenant> DesiredTenantOf(const v1::DynaKube& dynakube,
                                               const ClusterState& state);
+
+// What DesiredTenantOf also says when it succeeds: the limit on mount attempts
+// from the annotation max-csi-mount-attempts; 0: none. It counts while nothing
+// else of the DynaKube is usable, too. A limit of 0 in the annotation means
+// that the first failure is the last: 1.
+int32_t MaxMountAttempts(const v1::DynaKube& dynakube);
 
 }  // namespace oneagent
 
