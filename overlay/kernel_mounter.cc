@@ -1,1 +1,189 @@
+// Mounting, any of the three verbs:
+//   1  look at the target (statx): a directory that is no mount
+//   2  open the layers by descriptor
+//   3  build the mount, detached and complete      overlay:built
+//   4  attach it
+// Death before 4 leaves nothing: a detached mount dies with its descriptor.
+// (mount(2) has no step 3: LegacyEmptyVolume and LegacyBind are at the target,
+// incomplete, at overlay:visible; whoever restarts finds a mount that no record
+// calls mounted, and unmounts it.)
+//
+// Unmounting:
+//   1  look at the target; not a mount: done
+//   2  umount2, again while it is busy             unmount:busy
+//                                                  unmount:peeled
+//   3  from 1, because mounts may be stacked
+// Death anywhere leaves whole mounts, fewer than before.
 #include "overlay/kernel_mounter.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/confined_path.h"
+#include "base/durable_file.h"
+#include "base/failpoint.h"
+#include "base/posix_status.h"
+#include "base/status_macros.h"
+#include "base/trash.h"
+#include "overlay/layer.h"
+#include "overlay/legacy_mount.h"
+#include "overlay/new_mount_api.h"
+#include "overlay/target_state.h"
+
+namespace oneagent {
+namespace {
+
+// A container runtime may still be closing files of a pod that is gone. What
+// takes longer is kubelet's to retry.
+constexpr absl::Duration kBusyWaits[] = {
+    absl::Milliseconds(10), absl::Milliseconds(30), absl::Milliseconds(60),
+    absl::Milliseconds(90), absl::Milliseconds(110)};
+
+// Removes one mount from the target. EINVAL: it was not one any more.
+absl::Status UmountOnce(const MountTarget& target) {
+  // By parent and name: a descriptor of the mounted root pins it (EBUSY), one
+  // of the directory below is no mount point (EINVAL).
+  const std::string path =
+      absl::StrCat(DescriptorPath(target.parent_fd), "/", target.name);
+  if (umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) return absl::OkStatus();
+  return PosixStatus(absl::StrCat("unmount ", target.path), errno);
+}
+
+absl::StatusOr<UniqueFd> TryOverlay(const OverlayPlan& plan, MountApi api) {
+  return BuildOverlay(plan, api == MountApi::kLayerFds
+                                ? LayerPassing::kDescriptors
+                                : LayerPassing::kStrings);
+}
+
+absl::Status AttachBuilt(const UniqueFd& mount, const MountTarget& target) {
+  Failpoint("overlay:built");
+  return Attach(mount.get(), target);
+}
+
+}  // namespace
+
+const char* Name(MountApi api) {
+  switch (api) {
+    case MountApi::kLayerFds:
+      return "layer-fds";
+    case MountApi::kLayerStrings:
+      return "layer-strings";
+    case MountApi::kLegacy:
+      return "legacy";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<MountApi> KernelMounter::Probe(const std::string& scratch_dir) {
+  const absl::Status context = ProbeContext();
+  if (absl::IsUnimplemented(context)) return MountApi::kLegacy;
+  RETURN_IF_ERROR(context);
+  // A name of its own: what a crashed probe left is in our way otherwise.
+  const std::string scratch = absl::StrCat(scratch_dir, "/.mount-probe");
+  RETURN_IF_ERROR(DeleteTree(scratch));
+  absl::Cleanup clean = [&scratch] {
+    // What stays is deleted by the next probe.
+    (void)DeleteTree(scratch);
+  };
+  const std::string lower = scratch + "/a";
+  const std::string empty = scratch + "/b";
+  for (const std::string& path : {scratch, lower, empty}) {
+    RETURN_IF_ERROR(EnsureDirectory(path, 0700));
+  }
+  ASSIGN_OR_RETURN(
+      const OverlayPlan plan,
+      PlanOverlay(LayerStack{.lower = {lower}, .upper = "", .work = ""},
+                  empty));
+  for (const MountApi api : {MountApi::kLayerFds, MountApi::kLayerStrings}) {
+    if (TryOverlay(plan, api).ok()) return api;
+  }
+  return MountApi::kLegacy;
+}
+
+KernelMounter::KernelMounter(MountApi api) : api_(api) {}
+
+absl::Status KernelMounter::MountOverlay(const OverlayPlan& plan,
+                                         const MountTarget& target) {
+  RETURN_IF_ERROR(CheckMountable(target));
+  if (api_ == MountApi::kLegacy) return LegacyOverlay(plan, target);
+  const absl::StatusOr<UniqueFd> mount = TryOverlay(plan, api_);
+  if (!mount.ok()) {
+    return Annotate(mount.status(), absl::StrCat("overlay for ", target.path));
+  }
+  return AttachBuilt(*mount, target);
+}
+
+absl::Status KernelMounter::MountEmpty(absl::string_view reason,
+                                       const MountTarget& target) {
+  RETURN_IF_ERROR(CheckMountable(target));
+  if (api_ == MountApi::kLegacy) return LegacyEmptyVolume(reason, target);
+  const absl::StatusOr<UniqueFd> mount = BuildEmptyVolume(reason);
+  if (!mount.ok()) {
+    return Annotate(mount.status(),
+                    absl::StrCat("empty volume for ", target.path));
+  }
+  return AttachBuilt(*mount, target);
+}
+
+absl::Status KernelMounter::BindStorage(const std::string& storage,
+                                        bool read_only,
+                                        const MountTarget& target) {
+  RETURN_IF_ERROR(CheckMountable(target));
+  if (api_ == MountApi::kLegacy) return LegacyBind(storage, read_only, target);
+  const absl::StatusOr<UniqueFd> mount = BuildBind(storage, read_only);
+  if (!mount.ok()) {
+    return Annotate(mount.status(), absl::StrCat("bind for ", target.path));
+  }
+  return AttachBuilt(*mount, target);
+}
+
+absl::StatusOr<bool> KernelMounter::IsMounted(const MountTarget& target) {
+  ASSIGN_OR_RETURN(const TargetState state, LookAt(target));
+  return state == TargetState::kMountRoot;
+}
+
+absl::Status KernelMounter::Unmount(const MountTarget& target) {
+  const absl::Duration* wait = std::begin(kBusyWaits);
+  while (true) {
+    ASSIGN_OR_RETURN(const bool mounted, IsMounted(target));
+    if (!mounted) return absl::OkStatus();
+    const absl::Status status = UmountOnce(target);
+    if (status.ok()) {
+      Failpoint("unmount:peeled");
+      continue;
+    }
+    // Anything but EBUSY: gone since we looked, or not to be unmounted at all.
+    if (!absl::IsUnavailable(status)) {
+      ASSIGN_OR_RETURN(const bool still_mounted, IsMounted(target));
+      return still_mounted ? status : absl::OkStatus();
+    }
+    Failpoint("unmount:busy");
+    if (wait == std::end(kBusyWaits)) return status;
+    absl::SleepFor(*wait++);
+  }
+}
+
+absl::Status ClearVolatileMarker(const std::string& work_dir) {
+  ASSIGN_OR_RETURN(const UniqueFd work, OpenLayer("work", work_dir));
+  // overlayfs keeps its own directory "work" below ours.
+  const absl::StatusOr<UniqueFd> incompat =
+      OpenBeneath(work.get(), "work/incompat", O_RDONLY | O_DIRECTORY);
+  if (absl::IsNotFound(incompat.status())) return absl::OkStatus();
+  if (!incompat.ok()) return Annotate(incompat.status(), work_dir);
+  // The last "." makes the kernel go through the descriptor's link.
+  return Annotate(
+      DeleteTree(absl::StrCat(DescriptorPath(incompat->get()), "/./volatile")),
+      work_dir);
+}
+
+}  // namespace oneagent

@@ -14,9 +14,12 @@
 namespace oneagent {
 
 enum class MountApi {
-  kLayerFds,      // fsopen, layers by FSCONFIG_SET_FD
-  kLayerStrings,  // fsopen, lowerdir+ strings of at most 255 bytes
-  kLegacy,        // mount(2), at most 4095 bytes of options
+  kLayerFds,  // fsopen, layers by FSCONFIG_SET_FD
+  // fsopen, lowerdir+ strings. fsconfig takes 255 bytes: a longer path is
+  // given as /proc/self/fd/<layer>.
+  kLayerStrings,
+  // mount(2), at most 4095 bytes of options: FailedPrecondition above that.
+  kLegacy,
 };
 const char* Name(MountApi api);
 

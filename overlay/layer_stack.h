@@ -33,10 +33,15 @@ struct OverlayPlan {
   bool operator==(const OverlayPlan&) const = default;
 };
 
-// Plans a volatile overlay of `stack`. A read-only overlay with one lower
-// layer gets `empty_layer` below it (the kernel refuses a single one with
-// EINVAL). InvalidArgument: no lower layer, a path that is not absolute or
-// carries a NUL, upper without work or the reverse.
+// `path` as overlayfs reads it in an option that it unescapes: lowerdir,
+// upperdir and workdir, but not lowerdir+.
+std::string EscapeLayerPath(absl::string_view path);
+
+// Plans a volatile overlay of `stack` (volatile only where there is something
+// to write). A read-only overlay with one lower layer gets `empty_layer` below
+// it (the kernel refuses a single one with EINVAL). InvalidArgument: no lower
+// layer, a path that is not absolute or carries a NUL, upper without work or
+// the reverse.
 absl::StatusOr<OverlayPlan> PlanOverlay(const LayerStack& stack,
                                         absl::string_view empty_layer);
 

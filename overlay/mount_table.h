@@ -16,8 +16,10 @@ namespace oneagent {
 struct MountEntry {
   int64_t id = 0;
   int64_t parent_id = 0;
-  std::string root;         // octal escapes decoded
-  std::string mount_point;  // octal escapes decoded
+  // Octal escapes are decoded in all but the options. What the kernel appends
+  // to a deleted path (" (deleted)", "//deleted") stays: a name may end so too.
+  std::string root;
+  std::string mount_point;
   std::string options;
   std::string fs_type;
   std::string source;  // may be empty

@@ -8,6 +8,10 @@
 // All our mounts are nosuid and nodev. Implementations are thread-safe for
 // different targets; calls for one target must be serialised by the caller
 // (a second attach on an old descriptor would stack silently).
+//
+// The three verbs that mount refuse a target that is mounted already
+// (AlreadyExists: nothing is ever stacked), is missing (NotFound), or is a
+// symlink or a file (FailedPrecondition). On error nothing is mounted.
 #ifndef OVERLAY_MOUNTER_H_
 #define OVERLAY_MOUNTER_H_
 
@@ -37,12 +41,12 @@ class Mounter {
   virtual ~Mounter() = default;
 
   // Builds the overlay detached and complete, then attaches it at the target.
-  // On error nothing is mounted. Errors name the option and the kernel's own
-  // text where it gives one.
+  // Errors name the option and the kernel's own text where it gives one.
   virtual absl::Status MountOverlay(const OverlayPlan& plan,
                                     const MountTarget& target) = 0;
 
-  // A read-only tmpfs of one page-sized file, kEmptyMarker, holding `reason`.
+  // A read-only tmpfs of one file of at most a page, kEmptyMarker, mode 0444,
+  // holding `reason` (its beginning, if it is longer).
   virtual absl::Status MountEmpty(absl::string_view reason,
                                   const MountTarget& target) = 0;
 
@@ -51,7 +55,8 @@ class Mounter {
                                    const MountTarget& target) = 0;
 
   // True when the target is the root of a mount (statx, 3 us whatever the
-  // number of mounts); false too when the target does not exist.
+  // number of mounts), one that no longer answers (ESTALE, ENOTCONN, EIO)
+  // included; false too when the target does not exist.
   virtual absl::StatusOr<bool> IsMounted(const MountTarget& target) = 0;
 
   // Unmounts everything stacked on the target and verifies that nothing is

@@ -1,0 +1,69 @@
+#include "overlay/layer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/posix_status.h"
+#include "base/status_macros.h"
+#include "overlay/mounter.h"
+
+namespace oneagent {
+namespace {
+
+// The smallest page that Linux has; a tmpfs of 4 KiB holds one page at least.
+constexpr size_t kMarkerLimit = 4096;
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> OpenLayer(absl::string_view noun,
+                                   const std::string& path) {
+  UniqueFd fd(
+      open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.ok()) {
+    return PosixStatus(absl::StrCat(noun, " layer ", path), errno);
+  }
+  return fd;
+}
+
+absl::StatusOr<OpenLayers> OpenAllLayers(const OverlayPlan& plan) {
+  OpenLayers layers;
+  for (const std::string& path : plan.lower) {
+    ASSIGN_OR_RETURN(UniqueFd fd, OpenLayer("lower", path));
+    layers.lower.push_back(std::move(fd));
+  }
+  if (plan.upper.empty()) return layers;
+  ASSIGN_OR_RETURN(layers.upper, OpenLayer("upper", plan.upper));
+  ASSIGN_OR_RETURN(layers.work, OpenLayer("work", plan.work));
+  return layers;
+}
+
+std::string EmptyMarkerContent(absl::string_view reason) {
+  return absl::StrCat(reason.substr(0, kMarkerLimit - 1), "\n");
+}
+
+absl::Status WriteEmptyMarker(int root_fd, absl::string_view reason) {
+  const UniqueFd file(openat(root_fd, kEmptyMarker,
+                             O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+  if (!file.ok() || fchmod(file.get(), 0444) != 0) {
+    return PosixStatus(absl::StrCat("create ", kEmptyMarker), errno);
+  }
+  const std::string content = EmptyMarkerContent(reason);
+  const ssize_t written = write(file.get(), content.data(), content.size());
+  if (written < 0) {
+    return PosixStatus(absl::StrCat("write ", kEmptyMarker), errno);
+  }
+  // tmpfs writes less than asked only when it is full.
+  if (static_cast<size_t>(written) != content.size()) {
+    return PosixStatus(absl::StrCat("write ", kEmptyMarker), ENOSPC);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace oneagent

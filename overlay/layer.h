@@ -1,0 +1,38 @@
+// The directories that a mount is made of, held open. Internal to this folder.
+#ifndef OVERLAY_LAYER_H_
+#define OVERLAY_LAYER_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/unique_fd.h"
+#include "overlay/layer_stack.h"
+
+namespace oneagent {
+
+struct OpenLayers {
+  std::vector<UniqueFd> lower;  // as in the plan
+  UniqueFd upper;               // not ok() in a read-only overlay
+  UniqueFd work;
+};
+
+// O_PATH|O_DIRECTORY|O_NOFOLLOW: nothing is read, and a symlink put in a
+// layer's place is refused. Errors: PosixStatus naming `noun` and path.
+absl::StatusOr<UniqueFd> OpenLayer(absl::string_view noun,
+                                   const std::string& path);
+
+absl::StatusOr<OpenLayers> OpenAllLayers(const OverlayPlan& plan);
+
+// What the empty volume's marker holds for `reason`: at most a page with its
+// newline, which is what the volume has room for.
+std::string EmptyMarkerContent(absl::string_view reason);
+
+// Creates kEmptyMarker in the directory `root_fd`, mode 0444 whatever the
+// umask. Errors: PosixStatus.
+absl::Status WriteEmptyMarker(int root_fd, absl::string_view reason);
+
+}  // namespace oneagent
+
+#endif  // OVERLAY_LAYER_H_
