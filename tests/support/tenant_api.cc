@@ -37,12 +37,12 @@ std::string ErrorBody(int status, const std::string& message) {
   return PrintJson(error);
 }
 
-std::string LatestOf(const TenantState& state) {
+std::string LatestOf(const ServedTenant& state) {
   if (!state.latest.empty()) return state.latest;
   return state.agents.empty() ? "" : state.agents.rbegin()->first;
 }
 
-std::string ConnectionInfoBody(const TenantState& state) {
+std::string ConnectionInfoBody(const ServedTenant& state) {
   v1::ConnectionInfo info;
   info.set_tenant_uuid(state.tenant_uuid);
   info.set_tenant_token(state.tenant_token);
@@ -54,7 +54,7 @@ std::string ConnectionInfoBody(const TenantState& state) {
   return PrintJson(info);
 }
 
-std::string ProcessConfigBody(const TenantState& state) {
+std::string ProcessConfigBody(const ServedTenant& state) {
   v1::ProcessModuleConfig config;
   for (const TenantProperty& property : state.properties) {
     v1::ProcessModuleProperty* const added = config.add_properties();
@@ -134,7 +134,7 @@ std::string TenantApiServer::api_url() const {
   return absl::StrCat(url(), "/e/abc12345/api");
 }
 
-void TenantApiServer::Update(const std::function<void(TenantState&)>& change) {
+void TenantApiServer::Update(const std::function<void(ServedTenant&)>& change) {
   MutexLock lock(mu_);
   change(state_);
 }
@@ -222,7 +222,7 @@ void TenantApiServer::Handle(const httplib::Request& request,
 
 void TenantApiServer::Route(const httplib::Request& request, const Turn& turn,
                             httplib::Response& response) {
-  const TenantState& state = turn.state;
+  const ServedTenant& state = turn.state;
   const auto refuse = [&](int status, const std::string& message) {
     response.status = status;
     Stream(ErrorBody(status, message), turn, /*is_archive=*/false, response);

@@ -3,7 +3,7 @@
 // network has to offer. Stops with its destructor. Thread-safe.
 //
 //   TenantApiServer server;                      // http, a free port
-//   server.Update([&](TenantState& state) {
+//   server.Update([&](ServedTenant& state) {
 //     state.agents["1.300.0.20260101-000000"].bytes = zip;
 //   });
 //   server.AddFault("/version/", Fault::Cut(/*after_bytes=*/1000));
@@ -48,7 +48,7 @@ struct TenantProperty {
 };
 
 // What the tenant knows. Plain values with defaults that work.
-struct TenantState {
+struct ServedTenant {
   std::string token = kTenantApiToken;
   std::map<std::string, TenantAgent> agents;  // by version
   std::string latest;                         // empty: the last one of `agents`
@@ -113,7 +113,7 @@ struct TenantApiOptions {
   int port = 0;                  // 0: a free one
   int64_t bytes_per_second = 0;  // of agent archives; 0: no limit
   // Set: called at each request for the state (Update has no effect then).
-  std::function<TenantState()> load = {};
+  std::function<ServedTenant()> load = {};
 };
 
 class TenantApiServer {
@@ -129,7 +129,7 @@ class TenantApiServer {
   std::string api_url() const;  // url() + "/e/abc12345/api"
   const std::string& ca_pem() const { return ca_pem_; }  // with tls only
 
-  void Update(const std::function<void(TenantState&)>& change);
+  void Update(const std::function<void(ServedTenant&)>& change);
   // Of several faults whose `path_part` is in a request's path, the first one
   // added that has requests left is used.
   void AddFault(std::string path_part, Fault fault);
@@ -147,7 +147,7 @@ class TenantApiServer {
 
   // What one request is answered from.
   struct Turn {
-    TenantState state;
+    ServedTenant state;
     bool faulty = false;
     Fault fault;
   };
@@ -171,7 +171,7 @@ class TenantApiServer {
   mutable Mutex mu_;
   CondVar stopped_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  TenantState state_ ABSL_GUARDED_BY(mu_);
+  ServedTenant state_ ABSL_GUARDED_BY(mu_);
   std::vector<PendingFault> faults_ ABSL_GUARDED_BY(mu_);
   std::function<void(const SeenRequest&)> hook_ ABSL_GUARDED_BY(mu_);
   std::vector<SeenRequest> requests_ ABSL_GUARDED_BY(mu_);

@@ -51,7 +51,7 @@ bool ReadPart(const Struct& object, const std::string& name,
   return status.ok();
 }
 
-void ReadTenant(const std::string& path, TenantState& state) {
+void ReadTenant(const std::string& path, ServedTenant& state) {
   const auto text = ReadWholeFile(path);
   if (!text.ok()) return;
   Struct root;
@@ -79,8 +79,8 @@ void ReadTenant(const std::string& path, TenantState& state) {
   }
 }
 
-TenantState ReadState(const std::string& directory) {
-  TenantState state;
+ServedTenant ReadState(const std::string& directory) {
+  ServedTenant state;
   const auto names = ListDirectory(directory);
   if (names.ok()) {
     for (const std::string& name : *names) {
