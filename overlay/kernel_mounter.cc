@@ -51,8 +51,8 @@ constexpr absl::Duration kBusyWaits[] = {
 
 // Removes one mount from the target. EINVAL: it was not one any more.
 absl::Status UmountOnce(const MountTarget& target) {
-  // By parent and name: a descriptor of the mounted root pins it (EBUSY), one
-  // of the directory below is no mount point (EINVAL).
+  // By parent and name: a descriptor of the mounted root would pin it (EBUSY),
+  // and UMOUNT_NOFOLLOW takes the link in /proc itself for the mount point.
   const std::string path =
       absl::StrCat(DescriptorPath(target.parent_fd), "/", target.name);
   if (umount2(path.c_str(), UMOUNT_NOFOLLOW) == 0) return absl::OkStatus();
