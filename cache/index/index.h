@@ -10,11 +10,12 @@
 //
 // Guarded replacement: creating, migrating and rebuilding the file happen
 // under flock(index.lock, LOCK_EX); every transaction holds LOCK_SH and opens
-// the file anew when the path's inode is not the opened one. A file that is
-// missing or damaged is set aside (index.db, -wal and -shm, renamed to
-// *.damaged-<time>), made anew and filled from the records of agents, configs
-// and tenants. Volumes are filled by the mounter alone, which then calls
-// SetReconciled; until then Delete*IfUnused refuse (FailedPrecondition).
+// the file anew when the path's inode is not the opened one or its header is
+// not an index's. A file that is missing or damaged is set aside (index.db,
+// -wal and -shm, renamed to index.db.damaged-<UTC time>*; the newest three are
+// kept), made anew and filled from the records of agents, configs and tenants.
+// Volumes are filled by the mounter alone, which then calls SetReconciled;
+// until then Delete*IfUnused refuse (FailedPrecondition).
 //
 // Errors of every call: Unavailable when the file cannot be used (locked
 // beyond the busy timeout, disk full, I/O error): the caller may go on without
@@ -25,6 +26,7 @@
 #ifndef CACHE_INDEX_INDEX_H_
 #define CACHE_INDEX_INDEX_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,27 +45,35 @@ namespace oneagent {
 
 // What a publish asks for, and what it gets.
 struct LeaseRequest {
-  VolumeRow volume;  // id, pod, …, mode, target, boot_id, host_storage
-  absl::Time now;
+  VolumeRow volume = {};  // id, pod, …, mode, target, boot_id, host_storage
+  absl::Time now = {};
 };
 struct Lease {
-  std::string agent_id;     // mode app
-  std::string config_id;    // mode app; may be empty
-  VolumeRow row;            // as it stands now, state mounting
+  std::string agent_id = {};   // mode app
+  std::string config_id = {};  // mode app; may be empty
+  VolumeRow row = {};          // as it stands now, state mounting
 };
 
 class Index {
  public:
   struct Options {
-    std::string data_dir;
+    std::string data_dir = {};
     // Opens an existing, healthy index read-only and never creates, migrates
     // or replaces one: for the CLI. Then Open may answer NotFound, DataLoss
     // (damaged) and FailedPrecondition (other user_version).
     bool read_only = false;
-    // Called (under the index's mutex: must not call back) when a file was set
-    // aside and rebuilt; the daemons log it. May be empty.
+    // Open answers an index also where it would answer Unavailable; each call
+    // then tries the file anew. For the mounter, which must answer pods.
+    bool open_unusable = false;
+    // How long a call waits for another process (its write transaction, its
+    // rebuild) before it answers Unavailable.
+    absl::Duration busy_timeout = absl::Seconds(5);
+    // Called (under the index's mutex: must not call back) when the file was
+    // made anew by this process although there was something to rebuild it
+    // from; the daemons log it. `set_aside` is empty when index.db was simply
+    // missing; `cause` also names records that could not be read. May be empty.
     std::function<void(absl::string_view set_aside, absl::string_view cause)>
-        on_rebuilt;
+        on_rebuilt = {};
   };
 
   static absl::StatusOr<std::unique_ptr<Index>> Open(Options options);
@@ -73,23 +83,28 @@ class Index {
 
   // Picks the current agent and config of request.volume.dynakube (mode app)
   // and upserts the volume row with state `mounting`, in one transaction. The
-  // failure record of an earlier attempt (attempts, first_failure_at) is kept
-  // in the row. Mode host takes no agent and no tenant.
+  // failure record of an earlier attempt (attempts, first_failure_at, reason)
+  // is kept in the row. Mode host takes no agent and no tenant.
   // Errors: NotFound unknown DynaKube or one that was deleted;
-  // FailedPrecondition no agent yet, or its tree is missing (the message has
-  // the tenant's state and reason).
+  // FailedPrecondition no agent yet, or its tree is missing. Their message is
+  // the text users of the reference driver know, then why:
+  //   version or digest is not yet set, csi-provisioner hasn't finished setup
+  //   yet for <dynakube> DynaKube: <state>: <reason>
   absl::StatusOr<Lease> AcquireLease(const LeaseRequest& request);
 
   // state mounted, reason, attempts and first failure cleared, since = now.
-  // NotFound when there is no such row.
+  // NotFound when there is no such row, or one that is neither mounting nor
+  // mounted: then the lease is gone, and the mount must not stay.
   absl::Status MarkMounted(absl::string_view volume_id, absl::Time now);
 
   // Upserts `volume` with state `empty`, without lease, and inserts its notice
-  // (at most 1000 are kept, none older than an hour), in one transaction.
+  // (at most 1000 are kept, none older than an hour), in one transaction. A
+  // volume that is `empty` already gets no second notice.
   absl::Status MarkEmpty(const VolumeRow& volume, absl::Time now);
 
   // Upserts `volume` with state `waiting`, without lease, attempts + 1 and
-  // first_failure_at = now unless an earlier failure is on record. Returns the
+  // first_failure_at = now unless an earlier failure is on record (in the row
+  // or in `volume`: the greater count and the earlier time win). Returns the
   // row as it stands now.
   absl::StatusOr<VolumeRow> RecordFailure(const VolumeRow& volume,
                                           absl::Time now);
@@ -109,8 +124,12 @@ class Index {
   // The limit on mount attempts of a DynaKube; 0: none, or unknown DynaKube.
   absl::StatusOr<int32_t> MaxAttempts(absl::string_view dynakube);
 
+  // A reconcile fills one file; this says that it begins with the file as it
+  // is now. Open says so too, so the first reconcile need not call it.
+  absl::Status BeginReconcile();
   // Says that every volume of this node has its row: the last step of the
-  // mounter's reconcile.
+  // mounter's reconcile. Aborted when the file was replaced since
+  // BeginReconcile (rows written before are not in it): begin again.
   absl::Status SetReconciled(absl::string_view boot_id);
   // The boot id of the last reconcile of this very file; empty: none.
   absl::StatusOr<std::string> ReconciledBootId();
@@ -122,7 +141,9 @@ class Index {
   absl::Status PutConfig(const ConfigRow& config);
   // Upserts. An agent or config that stops being this tenant's gets
   // last_used_at = tenant.updated_at, in the same transaction.
-  // FailedPrecondition when agent_id or config_id has no row.
+  // FailedPrecondition when agent_id or config_id has no row. A tenant with
+  // deleted_at references nothing: its row is stored without agent and config
+  // (the record on disk keeps their names), so it blocks no collection.
   absl::Status PutTenant(const TenantRow& tenant);
   absl::Status DeleteTenant(absl::string_view dynakube);
   // state := missing or ready, as found on disk. Unknown ids are OK.
@@ -150,7 +171,8 @@ class Index {
   absl::Status DeleteNotices(int64_t up_to_seq);
 
   // PRAGMA data_version and the file's identity in one number: changes when
-  // another process wrote, or replaced the file.
+  // another connection wrote, or replaced the file. Comparable only with
+  // earlier answers of the same Index.
   absl::StatusOr<uint64_t> ChangeCount();
 
  private:
@@ -159,6 +181,9 @@ class Index {
 
   const Options options_;
   const std::unique_ptr<Connection> connection_;
+  // Which of connection_'s files, counted from 1, the reconcile in progress
+  // fills.
+  std::atomic<uint64_t> reconciling_{1};
 };
 
 }  // namespace oneagent

@@ -34,9 +34,9 @@ absl::Status WriteVolumeRecord(const Layout& layout, const VolumeRow& row,
                                Durability durability = Durability::kNoSync);
 
 struct HostStorage {
-  std::string name;  // <dynakube> or <dynakube>.<n>
-  std::string dynakube;
-  std::string tenant_uuid;  // empty: not known yet
+  std::string name = {};  // <dynakube> or <dynakube>.<n>
+  std::string dynakube = {};
+  std::string tenant_uuid = {};  // empty: not known yet
 };
 absl::StatusOr<HostStorage> ReadHostRecord(const Layout& layout,
                                            absl::string_view name);

@@ -1,11 +1,15 @@
 // The rows of the index as plain values. Times are stored with millisecond
-// precision; absl::InfinitePast() stands for "not set".
+// precision; absl::InfinitePast() stands for "not set". Every member has an
+// initializer, so that designated initializers may leave members out without a
+// warning.
 #ifndef CACHE_INDEX_ROWS_H_
 #define CACHE_INDEX_ROWS_H_
 
 #include <cstdint>
 #include <string>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace oneagent {
@@ -16,28 +20,28 @@ enum class TreeState {
 };
 
 struct AgentRow {
-  std::string id;
-  std::string kind;     // "zip" or "image"
-  std::string version;  // version, or image digest
-  std::string arch;
-  std::string flavor;
-  std::string source;
-  std::string digest;
+  std::string id = {};
+  std::string kind = {};     // "zip" or "image"
+  std::string version = {};  // version, or image digest
+  std::string arch = {};
+  std::string flavor = {};
+  std::string source = {};
+  std::string digest = {};
   TreeState state = TreeState::kReady;
   int64_t bytes = 0;
   int64_t files = 0;
   absl::Time installed_at = absl::InfinitePast();
   // When the last lease or tenant let go of it; set at installation too.
   absl::Time last_used_at = absl::InfinitePast();
-  int64_t leases = 0;      // volumes that use it; filled when read
+  int64_t leases = 0;       // volumes that use it; filled when read
   bool is_current = false;  // a live tenant's agent; filled when read
 
   bool operator==(const AgentRow&) const = default;
 };
 
 struct ConfigRow {
-  std::string id;
-  std::string dynakube;
+  std::string id = {};
+  std::string dynakube = {};
   TreeState state = TreeState::kReady;
   int64_t bytes = 0;
   int64_t files = 0;
@@ -52,15 +56,15 @@ struct ConfigRow {
 enum class TenantState { kReady, kWaiting, kFailed };
 
 struct TenantRow {
-  std::string dynakube;
-  std::string namespace_name;
-  std::string tenant_uuid;
-  std::string agent_id;   // empty until the first installation
-  std::string config_id;  // empty until the first installation
-  std::string version;    // desired
+  std::string dynakube = {};
+  std::string namespace_name = {};
+  std::string tenant_uuid = {};
+  std::string agent_id = {};   // empty until the first installation
+  std::string config_id = {};  // empty until the first installation
+  std::string version = {};    // desired
   int32_t max_attempts = 0;
   TenantState state = TenantState::kWaiting;
-  std::string reason;
+  std::string reason = {};
   absl::Time updated_at = absl::InfinitePast();
   absl::Time deleted_at = absl::InfinitePast();  // set: DynaKube is gone
 
@@ -77,21 +81,21 @@ enum class VolumeState {
 };
 
 struct VolumeRow {
-  std::string id;
-  std::string pod;
-  std::string namespace_name;
-  std::string pod_uid;
-  std::string dynakube;
+  std::string id = {};
+  std::string pod = {};
+  std::string namespace_name = {};
+  std::string pod_uid = {};
+  std::string dynakube = {};
   VolumeMode mode = VolumeMode::kApp;
   bool read_only = false;
-  std::string target;
+  std::string target = {};
   VolumeState state = VolumeState::kWaiting;
-  std::string agent_id;      // lease; empty: none
-  std::string config_id;     // lease; empty: none
-  std::string host_storage;  // name below host/; mode host only
-  std::string boot_id;
+  std::string agent_id = {};      // lease; empty: none
+  std::string config_id = {};     // lease; empty: none
+  std::string host_storage = {};  // name below host/; mode host only
+  std::string boot_id = {};
   absl::Time since = absl::InfinitePast();
-  std::string reason;
+  std::string reason = {};
   int32_t attempts = 0;
   absl::Time first_failure_at = absl::InfinitePast();
 
@@ -101,12 +105,12 @@ struct VolumeRow {
 // What the mounter has to tell the world: a volume was published empty.
 struct NoticeRow {
   int64_t seq = 0;
-  std::string volume_id;
-  std::string pod;
-  std::string namespace_name;
-  std::string pod_uid;
-  std::string dynakube;
-  std::string reason;
+  std::string volume_id = {};
+  std::string pod = {};
+  std::string namespace_name = {};
+  std::string pod_uid = {};
+  std::string dynakube = {};
+  std::string reason = {};
   absl::Time at = absl::InfinitePast();
 
   bool operator==(const NoticeRow&) const = default;
@@ -117,6 +121,15 @@ const char* Name(TreeState state);
 const char* Name(TenantState state);
 const char* Name(VolumeMode mode);
 const char* Name(VolumeState state);
+
+// The other way round. InvalidArgument for any other text.
+absl::StatusOr<TreeState> ParseTreeState(absl::string_view name);
+absl::StatusOr<TenantState> ParseTenantState(absl::string_view name);
+absl::StatusOr<VolumeMode> ParseVolumeMode(absl::string_view name);
+absl::StatusOr<VolumeState> ParseVolumeState(absl::string_view name);
+
+// `time` with the precision that rows and records keep.
+absl::Time ToRowPrecision(absl::Time time);
 
 }  // namespace oneagent
 

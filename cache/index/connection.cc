@@ -1,0 +1,166 @@
+#include "cache/index/connection.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/posix_status.h"
+#include "base/status_macros.h"
+#include "cache/index/rebuild.h"
+
+namespace oneagent {
+namespace {
+
+// How often a file may be replaced between the exclusive and the shared guard
+// before the call gives up.
+constexpr int kRounds = 5;
+
+// Codes that Open promises pass; whatever else went wrong with the file means
+// that it cannot be used now.
+absl::Status Promised(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kDataLoss:
+      return status;
+    default:
+      return WithCode(status, absl::StatusCode::kUnavailable);
+  }
+}
+
+}  // namespace
+
+Index::Connection::Connection(const Options& options)
+    : options_(options),
+      layout_(options.data_dir),
+      file_options_{.read_only = options.read_only,
+                    .busy_timeout = options.busy_timeout},
+      guard_(layout_.IndexLock(),
+             options.read_only ? FileGuard::Missing::kGoWithout
+                               : FileGuard::Missing::kCreate,
+             options.busy_timeout) {}
+
+Index::Connection::~Connection() {
+  MutexLock lock(mu_);
+  if (file_ == nullptr) return;
+  // SQLite's last close checkpoints and removes -wal and -shm by name: only
+  // under the guard, and only while they are this file's.
+  const bool guarded = guard_.Lock(FileGuard::Mode::kShared).ok();
+  if (!guarded || !file_->CheckCurrent().ok()) {
+    file_->db().KeepSidecarsOnClose();
+  }
+  file_.reset();
+  guard_.Unlock();
+}
+
+absl::Status Index::Connection::Open() {
+  MutexLock lock(mu_);
+  const absl::Status attached = Attach();
+  if (attached.ok()) guard_.Unlock();
+  if (options_.read_only) return Promised(attached);
+  // A daemon replaces what is missing or damaged: failing in that is no
+  // property of the file.
+  if (absl::IsFailedPrecondition(attached)) return attached;
+  return WithCode(attached, absl::StatusCode::kUnavailable);
+}
+
+absl::Status Index::Connection::Read(Body body) {
+  return Run(Access::kRead, body);
+}
+
+absl::Status Index::Connection::Write(Body body) {
+  if (options_.read_only) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(layout_.IndexFile(), ": opened read-only"));
+  }
+  return Run(Access::kWrite, body);
+}
+
+absl::Status Index::Connection::Run(Access access, Body body) {
+  MutexLock lock(mu_);
+  absl::Status status = RunOnce(access, body);
+  if (!absl::IsDataLoss(status)) return status;
+  // The file broke under us: once more, on the one that takes its place.
+  damage_ = std::string(status.message());
+  if (!options_.read_only) status = RunOnce(access, body);
+  if (!absl::IsDataLoss(status)) return status;
+  return WithCode(status, absl::StatusCode::kUnavailable);
+}
+
+absl::Status Index::Connection::RunOnce(Access access, Body body) {
+  RETURN_IF_ERROR(WithCode(Attach(), absl::StatusCode::kUnavailable));
+  const absl::Status status = RunAttached(access, body);
+  guard_.Unlock();
+  return status;
+}
+
+absl::Status Index::Connection::RunAttached(Access access, Body body) {
+  const Session session{
+      .db = file_->db(), .sql = file_->statements(), .generation = generation_};
+  if (access == Access::kRead) return body(session);
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(session.db));
+  RETURN_IF_ERROR(body(session));
+  return transaction.Commit();
+}
+
+absl::Status Index::Connection::Attach() {
+  for (int round = 0; round < kRounds; ++round) {
+    RETURN_IF_ERROR(guard_.Lock(FileGuard::Mode::kShared));
+    if (file_ != nullptr && damage_.empty() && file_->CheckCurrent().ok()) {
+      return absl::OkStatus();
+    }
+    if (!options_.read_only) {
+      // Not converted: flock would drop the shared lock before it waits, too.
+      guard_.Unlock();
+      RETURN_IF_ERROR(guard_.Lock(FileGuard::Mode::kExclusive));
+    }
+    const absl::Status reopened = Reopen();
+    guard_.Unlock();
+    RETURN_IF_ERROR(reopened);
+  }
+  return absl::UnavailableError(
+      absl::StrCat(layout_.IndexFile(), ": is replaced again and again"));
+}
+
+absl::Status Index::Connection::Reopen() {
+  // What SQLite said counts against the file it was said of, not against one
+  // that another process has put in its place.
+  const bool same_file = file_ != nullptr && file_->IsAtPath();
+  const std::string damage = same_file ? damage_ : "";
+  damage_.clear();
+  if (file_ != nullptr) file_->db().KeepSidecarsOnClose();
+  file_.reset();
+  if (!damage.empty() && !options_.read_only) return Replace(damage);
+  const absl::Status opened = OpenFile();
+  if (options_.read_only) return opened;
+  if (absl::IsNotFound(opened)) {
+    return Replace(absl::StrCat(layout_.IndexFile(), ": is missing"));
+  }
+  if (absl::IsDataLoss(opened)) return Replace(std::string(opened.message()));
+  return opened;
+}
+
+absl::Status Index::Connection::Replace(const std::string& cause) {
+  ASSIGN_OR_RETURN(const Rebuilt rebuilt,
+                   RebuildIndex(layout_, file_options_, absl::Now()));
+  RETURN_IF_ERROR(OpenFile());
+  const bool first_start = rebuilt.set_aside.empty() && rebuilt.records == 0 &&
+                           rebuilt.skipped == 0 && !rebuilt.had_volumes;
+  if (first_start || !options_.on_rebuilt) return absl::OkStatus();
+  std::string what = cause;
+  if (rebuilt.skipped > 0) {
+    absl::StrAppend(&what, "; records skipped: ", rebuilt.skipped, ", first ",
+                    rebuilt.first_skipped);
+  }
+  options_.on_rebuilt(rebuilt.set_aside, what);
+  return absl::OkStatus();
+}
+
+absl::Status Index::Connection::OpenFile() {
+  ASSIGN_OR_RETURN(file_, IndexFile::Open(layout_.IndexFile(), file_options_));
+  ++generation_;
+  return absl::OkStatus();
+}
+
+}  // namespace oneagent

@@ -1,0 +1,74 @@
+// One opened index file: checked, configured, its statements prepared. It
+// knows whether it is still the file at its path; who replaces files and when
+// is the connection's and the rebuild's business.
+//
+// One thread at a time; call under the guard (index.h).
+#ifndef CACHE_INDEX_INDEX_FILE_H_
+#define CACHE_INDEX_INDEX_FILE_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "cache/index/sqlite.h"
+#include "cache/index/statements.h"
+
+namespace oneagent {
+
+class IndexFile {
+ public:
+  struct Options {
+    bool read_only = false;
+    absl::Duration busy_timeout;
+  };
+
+  // Opens the file at `path` and migrates it (under the exclusive guard), or
+  // with read_only opens it as it is and makes no file.
+  // Errors: NotFound; DataLoss when it is no healthy index (the message says
+  // what is wrong); FailedPrecondition when it is not a regular file, its
+  // schema is newer than this program's, or older and read_only; Unavailable.
+  static absl::StatusOr<std::unique_ptr<IndexFile>> Open(
+      const std::string& path, const Options& options);
+
+  // Makes an index without rows; there must be nothing at `path`.
+  static absl::StatusOr<std::unique_ptr<IndexFile>> Create(
+      const std::string& path, const Options& options);
+
+  // OK while this is the file at the path and its header is an index's. Two
+  // system calls: made before every transaction. A connection to a file that
+  // was replaced or overwritten goes on working without an error of SQLite's
+  // and would delete leased agents.
+  absl::Status CheckCurrent();
+  // The first half of CheckCurrent.
+  bool IsAtPath() const;
+
+  Database& db() { return db_; }
+  const Statements& statements() const { return statements_; }
+
+ private:
+  IndexFile(Database db, bool immutable)
+      : db_(std::move(db)), immutable_(immutable) {}
+
+  static absl::StatusOr<std::unique_ptr<IndexFile>> OpenUnchecked(
+      const std::string& path, const Options& options);
+  absl::Status Configure(const Options& options);
+  absl::Status CheckIdentity();
+  absl::Status CheckHeader();
+  absl::Status CheckContent();
+  absl::Status Finish();
+
+  Database db_;
+  const bool immutable_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+  Statements statements_;  // after db_: gone before it
+};
+
+}  // namespace oneagent
+
+#endif  // CACHE_INDEX_INDEX_FILE_H_
