@@ -1,4 +1,11 @@
 // Fetcher by libcurl. One instance serves all threads.
+//
+// An attempt is one request with the redirects to its own origin (five at
+// most) and, where the server cannot continue the file, one request for all of
+// it. Between attempts it waits: as long as Retry-After says, at most two
+// minutes, else half a second and doubling, at most 30 s; with jitter, so that
+// the nodes of a cluster do not come back all at once. Waiting never passes
+// the request's timeout.
 #ifndef CACHE_SOURCE_CURL_FETCHER_H_
 #define CACHE_SOURCE_CURL_FETCHER_H_
 
@@ -20,6 +27,8 @@ class CurlFetcher final : public Fetcher {
   absl::StatusOr<FetchResult> Fetch(const FetchRequest& request) override;
 
  private:
+  absl::StatusOr<FetchResult> TryUntilDone(const FetchRequest& request);
+
   const std::string user_agent_;
   const std::function<void(absl::Duration)> sleep_;
 };

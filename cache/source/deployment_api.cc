@@ -1,1 +1,305 @@
 #include "cache/source/deployment_api.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "base/posix_status.h"
+#include "base/status_macros.h"
+#include "cache/source/url.h"
+#include "proto/deployment.pb.h"
+#include "proto/json.h"
+
+namespace oneagent {
+namespace {
+
+constexpr char kInstallerPath[] = "/v1/deployment/installer/agent/";
+// An agent is 0.4 to 1 GB unpacked; this leaves room to grow.
+constexpr int64_t kMaxAgentBytes = int64_t{4} << 30;
+constexpr int64_t kMaxJsonBytes = 16 << 20;
+constexpr size_t kMaxServerMessage = 500;
+constexpr size_t kMaxVersionsNamed = 20;
+
+constexpr char kBitness[] = "64";
+
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+std::string Url(const TenantAccess& access, absl::string_view path,
+                const Parameters& parameters) {
+  absl::string_view base = access.api_url;
+  while (absl::ConsumeSuffix(&base, "/")) {
+  }
+  return absl::StrCat(base, kInstallerPath, path, QueryString(parameters));
+}
+
+// Secrets kept in files often end with a line break that is not part of them.
+std::string Token(const TenantAccess& access) {
+  return std::string(absl::StripAsciiWhitespace(access.token));
+}
+
+absl::StatusOr<FetchRequest> Request(const TenantAccess& access,
+                                     absl::string_view path,
+                                     const Parameters& parameters,
+                                     absl::string_view accept) {
+  const std::string token = Token(access);
+  if (token.empty()) return absl::InvalidArgumentError("empty API token");
+  if (!std::all_of(token.begin(), token.end(), [](char c) {
+        return absl::ascii_isgraph(static_cast<unsigned char>(c));
+      })) {
+    return absl::InvalidArgumentError(
+        "API token holds characters that no token has");
+  }
+  FetchRequest request;
+  request.url = Url(access, path, parameters);
+  request.headers = {absl::StrCat("Authorization: Api-Token ", token),
+                     absl::StrCat("Accept: ", accept)};
+  request.connection = access.connection;
+  request.max_bytes = kMaxJsonBytes;
+  return request;
+}
+
+// Text of a server that means us no good, for a message: one line, not too
+// long, and without the token that it may throw back at us.
+std::string Presentable(const TenantAccess& access, absl::string_view text) {
+  std::string result = absl::StrReplaceAll(text, {{Token(access), "(token)"}});
+  if (result.size() > kMaxServerMessage) {
+    result.resize(kMaxServerMessage);
+    absl::StrAppend(&result, "...");
+  }
+  for (char& c : result) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
+  }
+  return std::string(absl::StripAsciiWhitespace(result));
+}
+
+// The server's own words: {"error": {...}} or [{"error": {...}}]; "" when the
+// body is something else.
+std::string ServerMessage(const std::string& body) {
+  absl::string_view text = absl::StripAsciiWhitespace(body);
+  if (absl::ConsumePrefix(&text, "[") && absl::ConsumeSuffix(&text, "]")) {
+    text = absl::StripAsciiWhitespace(text);
+  }
+  v1::ApiError error;
+  if (!ParseJson(text, &error).ok()) return "";
+  std::vector<std::string> parts = {error.error().message()};
+  for (const v1::ConstraintViolation& violation :
+       error.error().constraint_violations()) {
+    parts.push_back(absl::StrCat(violation.path(),
+                                 violation.path().empty() ? "" : ": ",
+                                 violation.message()));
+  }
+  return absl::StrJoin(parts, "; ");
+}
+
+// The HTTP status decides, whatever code the body claims.
+absl::StatusCode CodeOf(int http_status) {
+  if (http_status == 401 || http_status == 403) {
+    return absl::StatusCode::kPermissionDenied;
+  }
+  if (http_status == 404) return absl::StatusCode::kNotFound;
+  if (http_status == 429 || http_status >= 500) {
+    return absl::StatusCode::kUnavailable;
+  }
+  return absl::StatusCode::kInvalidArgument;
+}
+
+// OK for 200. A redirect that reaches us led to another host.
+absl::Status CheckAnswer(const TenantAccess& access,
+                         const FetchResult& answer) {
+  if (answer.http_status == 200) return absl::OkStatus();
+  std::string message = absl::StrCat("HTTP ", answer.http_status);
+  const std::string said =
+      answer.http_status / 100 == 3
+          ? "redirect that is not followed"
+          : Presentable(access, ServerMessage(answer.body));
+  if (!said.empty()) absl::StrAppend(&message, ": ", said);
+  return absl::Status(CodeOf(answer.http_status), message);
+}
+
+// Protobuf's cause quotes the body, which may hold a tenant token.
+absl::Status ParseBody(const FetchResult& answer,
+                       google::protobuf::Message* message) {
+  if (ParseJson(answer.body, message).ok()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("answer of ", answer.bytes,
+                                                 " bytes is not the JSON that "
+                                                 "was expected"));
+}
+
+absl::Status GetJson(Fetcher& fetcher, const TenantAccess& access,
+                     absl::string_view path, const Parameters& parameters,
+                     google::protobuf::Message* message) {
+  ASSIGN_OR_RETURN(const FetchRequest request,
+                   Request(access, path, parameters, "application/json"));
+  ASSIGN_OR_RETURN(const FetchResult answer, fetcher.Fetch(request));
+  RETURN_IF_ERROR(CheckAnswer(access, answer));
+  return ParseBody(answer, message);
+}
+
+// What may stand as a version in a path and in messages.
+absl::Status CheckVersion(absl::string_view version) {
+  const bool fine =
+      !version.empty() && version.size() <= 128 &&
+      absl::ascii_isalnum(static_cast<unsigned char>(version[0])) &&
+      std::all_of(version.begin(), version.end(), [](char c) {
+        return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' ||
+               c == '-' || c == '_' || c == '+';
+      });
+  return fine ? absl::OkStatus()
+              : absl::InvalidArgumentError("not an agent version");
+}
+
+std::string NameVersions(std::vector<std::string> versions) {
+  const size_t more = versions.size() > kMaxVersionsNamed
+                          ? versions.size() - kMaxVersionsNamed
+                          : 0;
+  // The API lists the oldest first.
+  versions.erase(versions.begin(),
+                 versions.begin() + static_cast<ptrdiff_t>(more));
+  return absl::StrCat("available: ", more > 0 ? "..., " : "",
+                      absl::StrJoin(versions, ", "));
+}
+
+}  // namespace
+
+Platform ThisPlatform() {
+#if defined(__x86_64__)
+  return {.arch = "x86", .flavor = "multidistro"};
+#elif defined(__aarch64__)
+  return {.arch = "arm", .flavor = "multidistro"};
+#else
+#error "no agent is known for this architecture"
+#endif
+}
+
+absl::StatusOr<std::string> DeploymentApi::LatestVersion(
+    const TenantAccess& access, const Platform& platform) {
+  v1::LatestAgentVersion latest;
+  absl::Status status = GetJson(fetcher_, access, "unix/paas/latest/metainfo",
+                                {{"bitness", kBitness},
+                                 {"flavor", platform.flavor},
+                                 {"arch", platform.arch}},
+                                &latest);
+  if (status.ok()) status = CheckVersion(latest.latest_agent_version());
+  if (!status.ok()) return Annotate(status, "latest agent version");
+  return latest.latest_agent_version();
+}
+
+absl::StatusOr<std::vector<std::string>> DeploymentApi::AvailableVersions(
+    const TenantAccess& access, const Platform& platform) {
+  v1::AvailableVersions available;
+  const absl::Status status = GetJson(
+      fetcher_, access, "versions/unix/paas",
+      {{"flavor", platform.flavor}, {"arch", platform.arch}}, &available);
+  if (!status.ok()) return Annotate(status, "available agent versions");
+  std::vector<std::string> versions;
+  for (const std::string& version : available.available_versions()) {
+    if (CheckVersion(version).ok()) versions.push_back(version);
+  }
+  return versions;
+}
+
+absl::StatusOr<FetchResult> DeploymentApi::DownloadAgent(
+    const TenantAccess& access, const Platform& platform,
+    absl::string_view version, const std::string& file,
+    const std::function<void(int64_t, int64_t)>& progress) {
+  RETURN_IF_ERROR(Annotate(CheckVersion(version), "download agent"));
+  const std::string object = absl::StrCat("download agent ", version);
+  absl::StatusOr<FetchRequest> request = Request(
+      access, absl::StrCat("unix/paas/version/", PercentEncode(version)),
+      {{"flavor", platform.flavor},
+       {"arch", platform.arch},
+       {"bitness", kBitness},
+       {"skipMetadata", "true"},
+       {"include", "all"}},
+      "application/octet-stream");
+  if (!request.ok()) return Annotate(request.status(), object);
+  request->max_bytes = kMaxAgentBytes;
+  request->file = file;
+  request->progress = progress;
+  absl::StatusOr<FetchResult> answer = fetcher_.Fetch(*request);
+  if (!answer.ok()) return Annotate(answer.status(), object);
+  const absl::Status status = Annotate(CheckAnswer(access, *answer), object);
+  if (status.code() == absl::StatusCode::kNotFound) {
+    const auto versions = AvailableVersions(access, platform);
+    if (versions.ok() && !versions->empty()) {
+      return absl::NotFoundError(
+          absl::StrCat(status.message(), " (", NameVersions(*versions), ")"));
+    }
+  }
+  if (!status.ok()) return status;
+  return answer;
+}
+
+std::string DeploymentApi::AgentUrl(const TenantAccess& access,
+                                    absl::string_view version) {
+  return Url(access, absl::StrCat("unix/paas/version/", PercentEncode(version)),
+             {});
+}
+
+absl::StatusOr<std::optional<ConnectionDetails>> DeploymentApi::ConnectionInfo(
+    const TenantAccess& access) {
+  constexpr char kObject[] = "connection info";
+  Parameters parameters;
+  if (!access.network_zone.empty()) {
+    parameters = {{"networkZone", access.network_zone},
+                  {"defaultZoneFallback", "true"}};
+  }
+  const absl::StatusOr<FetchRequest> request =
+      Request(access, "connectioninfo", parameters, "application/json");
+  if (!request.ok()) return Annotate(request.status(), kObject);
+  const absl::StatusOr<FetchResult> answer = fetcher_.Fetch(*request);
+  if (!answer.ok()) return Annotate(answer.status(), kObject);
+  if (answer->http_status == 400) return std::nullopt;
+  v1::ConnectionInfo info;
+  absl::Status status = CheckAnswer(access, *answer);
+  if (status.ok()) status = ParseBody(*answer, &info);
+  if (status.ok() && info.tenant_uuid().empty()) {
+    status = absl::InvalidArgumentError("answer without tenantUUID");
+  }
+  if (!status.ok()) return Annotate(status, kObject);
+  return ConnectionDetails{
+      .tenant_uuid = info.tenant_uuid(),
+      .tenant_token = info.tenant_token(),
+      .endpoints = info.formatted_communication_endpoints().empty()
+                       ? absl::StrJoin(info.communication_endpoints(), ",")
+                       : info.formatted_communication_endpoints()};
+}
+
+absl::StatusOr<std::optional<ProcessConfig>> DeploymentApi::GetProcessConfig(
+    const TenantAccess& access, int64_t revision) {
+  constexpr char kObject[] = "process module config";
+  const absl::StatusOr<FetchRequest> request = Request(
+      access, "processmoduleconfig",
+      {{"revision", absl::StrCat(revision)}, {"hostgroup", access.host_group}},
+      "application/json");
+  if (!request.ok()) return Annotate(request.status(), kObject);
+  const absl::StatusOr<FetchResult> answer = fetcher_.Fetch(*request);
+  if (!answer.ok()) return Annotate(answer.status(), kObject);
+  if (answer->http_status == 304 || answer->http_status == 404) {
+    return std::nullopt;
+  }
+  v1::ProcessModuleConfig config;
+  absl::Status status = CheckAnswer(access, *answer);
+  if (status.ok()) status = ParseBody(*answer, &config);
+  if (!status.ok()) return Annotate(status, kObject);
+  if (config.revision() == 0 && config.properties().empty()) {
+    return std::nullopt;
+  }
+  ProcessConfig result{.revision = config.revision(), .properties = {}};
+  for (const v1::ProcessModuleProperty& property : config.properties()) {
+    result.properties.push_back({.section = property.section(),
+                                 .key = property.key(),
+                                 .value = property.value()});
+    status = CheckConfProperty(result.properties.back());
+    if (!status.ok()) return Annotate(status, kObject);
+  }
+  return result;
+}
+
+}  // namespace oneagent

@@ -35,7 +35,7 @@ Platform ThisPlatform();
 struct ConnectionDetails {
   std::string tenant_uuid;
   std::string tenant_token;
-  std::string endpoints;  // comma-separated
+  std::string endpoints;  // as the API formats them, else comma-separated
 };
 
 struct ProcessConfig {
@@ -48,11 +48,11 @@ class DeploymentApi {
   // Borrowed; must outlive the API.
   explicit DeploymentApi(Fetcher& fetcher) : fetcher_(fetcher) {}
 
-  // Errors of every call, naming the call and the server's own message:
-  // PermissionDenied 401, 403; NotFound 404; Unavailable 429 and 5xx (after
-  // the fetcher's retries) and everything the fetcher calls Unavailable;
-  // InvalidArgument for other refusals and for a body that is not what it
-  // should be.
+  // Errors of every call, naming the call and the server's own message, never
+  // the token: PermissionDenied 401, 403; NotFound 404; Unavailable 429 and
+  // 5xx (after the fetcher's retries); InvalidArgument for other refusals, for
+  // a body that is not what it should be, and for a token that cannot stand in
+  // a header; else the fetcher's own.
   absl::StatusOr<std::string> LatestVersion(const TenantAccess& access,
                                             const Platform& platform);
   absl::StatusOr<std::vector<std::string>> AvailableVersions(
@@ -72,8 +72,9 @@ class DeploymentApi {
   absl::StatusOr<std::optional<ConnectionDetails>> ConnectionInfo(
       const TenantAccess& access);
 
-  // nullopt when nothing is newer than `revision` (304), or the tenant has no
-  // such thing (404).
+  // nullopt when nothing is newer than `revision` (304, or 200 without revision
+  // and properties), or the tenant has no such thing (404). Properties have
+  // passed CheckConfProperty.
   absl::StatusOr<std::optional<ProcessConfig>> GetProcessConfig(
       const TenantAccess& access, int64_t revision);
 

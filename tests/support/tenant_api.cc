@@ -198,9 +198,8 @@ void TenantApiServer::Handle(const httplib::Request& request,
     if (!turn.fault.retry_after.empty()) {
       response.set_header("Retry-After", turn.fault.retry_after);
     }
-    response.set_content(ErrorBody(response.status, "fault under test"),
-                         "application/json");
-    return;
+    return Stream(ErrorBody(response.status, "fault under test"), turn,
+                  /*is_archive=*/false, response);
   }
   if (turn.faulty && kind == Fault::Kind::kRedirect) {
     response.set_redirect(turn.fault.location, 302);
@@ -208,8 +207,7 @@ void TenantApiServer::Handle(const httplib::Request& request,
   }
   if (turn.faulty && kind == Fault::Kind::kBody) {
     response.status = turn.fault.status;
-    response.set_content(turn.fault.body, "application/json");
-    return;
+    return Stream(turn.fault.body, turn, /*is_archive=*/false, response);
   }
   if (turn.faulty && kind == Fault::Kind::kHugeHeader) {
     // In lines of 1 KiB: no single one is remarkable.
@@ -302,8 +300,10 @@ void TenantApiServer::ServeAgent(const httplib::Request& request,
 
   const std::optional<int64_t> first =
       RangeStart(request.get_header_value("Range"));
-  const bool same = !request.has_header("If-Range") ||
-                    request.get_header_value("If-Range") == etag;
+  const bool same =
+      !request.has_header("If-Range") ||
+      (turn.faulty && turn.fault.kind == Fault::Kind::kIgnoreIfRange) ||
+      request.get_header_value("If-Range") == etag;
   const bool ignore =
       turn.faulty && turn.fault.kind == Fault::Kind::kIgnoreRange;
   const int64_t size = static_cast<int64_t>(content.size());
@@ -325,7 +325,8 @@ void TenantApiServer::ServeAgent(const httplib::Request& request,
 }
 
 // Sends `content` as the faults have it. A provider without a length leaves
-// the Content-Length header, and with it every lie, to us.
+// Content-Length and Range, and with them every lie, to us: the library would
+// apply a Range even to the body of a refusal.
 void TenantApiServer::Stream(std::string content, const Turn& turn,
                              bool is_archive, httplib::Response& response) {
   const auto is = [&](Fault::Kind kind) {

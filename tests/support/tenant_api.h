@@ -67,16 +67,17 @@ struct ServedTenant {
 // What happens to a request instead of, or to, its proper answer.
 struct Fault {
   enum class Kind {
-    kStatus,       // `status` with an API error body
-    kCut,          // connection closed after `after_bytes` of the body
-    kStall,        // silent after `after_bytes` of the body, until the end
-    kWrongLength,  // Content-Length that is `after_bytes` more than the body
-    kBody,         // 200 with `body`
-    kIgnoreRange,  // the whole content with 200
-    kWrongRange,   // 206 with a Content-Range that was not asked for
-    kRedirect,     // 302 to `location`
-    kHugeHeader,   // `after_bytes` of header before the proper body
-    kNoLength,     // body without Content-Length, ended by closing
+    kStatus,         // `status` with an API error body
+    kCut,            // connection closed after `after_bytes` of the body
+    kStall,          // silent after `after_bytes` of the body, until the end
+    kWrongLength,    // Content-Length that is `after_bytes` more than the body
+    kBody,           // 200 with `body`
+    kIgnoreRange,    // the whole content with 200
+    kIgnoreIfRange,  // the part of a content that has changed
+    kWrongRange,     // 206 with a Content-Range that was not asked for
+    kRedirect,       // 302 to `location`
+    kHugeHeader,     // `after_bytes` of header before the proper body
+    kNoLength,       // body without Content-Length, ended by closing
   };
   Kind kind = Kind::kStatus;
   int times = 1;  // requests it befalls; -1: all
@@ -92,6 +93,7 @@ struct Fault {
   static Fault WrongLength(int64_t surplus, int times = 1);
   static Fault Body(std::string body, int status = 200, int times = 1);
   static Fault IgnoreRange(int times = 1);
+  static Fault IgnoreIfRange(int times = 1);
   static Fault WrongRange(int times = 1);
   static Fault Redirect(std::string location, int times = 1);
   static Fault HugeHeader(int64_t bytes, int times = 1);

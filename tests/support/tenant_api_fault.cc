@@ -29,6 +29,9 @@ Fault Fault::Body(std::string body, int status, int times) {
 Fault Fault::IgnoreRange(int times) {
   return {.kind = Kind::kIgnoreRange, .times = times};
 }
+Fault Fault::IgnoreIfRange(int times) {
+  return {.kind = Kind::kIgnoreIfRange, .times = times};
+}
 Fault Fault::WrongRange(int times) {
   return {.kind = Kind::kWrongRange, .times = times};
 }

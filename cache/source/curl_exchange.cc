@@ -1,0 +1,244 @@
+#include "cache/source/curl_exchange.h"
+
+#include <curl/curl.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/durable_file.h"
+#include "base/posix_status.h"
+#include "cache/source/response_reader.h"
+
+namespace oneagent {
+namespace {
+
+constexpr long kReceiveBuffer = 256 << 10;
+
+ExchangeResult Outcome(ExchangeResult::Kind kind, absl::Status status) {
+  return {.kind = kind, .status = std::move(status)};
+}
+
+// The one place where libcurl's codes become a Status. `text` is libcurl's
+// own: it names hosts and ports, but no header and no credentials.
+ExchangeResult FromCurlCode(CURLcode code, const std::string& text) {
+  using Kind = ExchangeResult::Kind;
+  switch (code) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return Outcome(Kind::kFailed, absl::InvalidArgumentError(text));
+    case CURLE_SSL_CACERT_BADFILE:
+      return Outcome(
+          Kind::kFailed,
+          absl::InvalidArgumentError("trusted certificates are not valid PEM"));
+    // The same certificate will be there a second later.
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+      return Outcome(Kind::kFailed, absl::UnavailableError(text));
+    case CURLE_OUT_OF_MEMORY:
+      return Outcome(Kind::kFailed, absl::ResourceExhaustedError(text));
+    default:  // the hundred ways to be cut off
+      return Outcome(Kind::kBroken, absl::UnavailableError(text));
+  }
+}
+
+// Text that came from the network, or from libcurl about it, for a message.
+std::string Printable(absl::string_view text) {
+  std::string result(absl::StripAsciiWhitespace(text));
+  for (char& c : result) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
+  }
+  return result;
+}
+
+// libcurl's callbacks: anything but the number of bytes given ends it.
+size_t OnHeaderLine(char* data, size_t size, size_t count, void* reader) {
+  const absl::string_view line(data, size * count);
+  return static_cast<ResponseReader*>(reader)->OnHeaderLine(line) ? line.size()
+                                                                  : 0;
+}
+size_t OnBody(char* data, size_t size, size_t count, void* reader) {
+  const absl::string_view bytes(data, size * count);
+  return static_cast<ResponseReader*>(reader)->OnBody(bytes) ? bytes.size() : 0;
+}
+
+long Milliseconds(absl::Duration duration) {
+  // 0 would mean "no limit" to libcurl.
+  return static_cast<long>(
+      std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, INT_MAX));
+}
+
+// The system's bundle, through whatever links lead to it; "" when it has none.
+absl::StatusOr<std::string> SystemRoots(CURL* curl) {
+  const char* bundle = nullptr;
+  curl_easy_getinfo(curl, CURLINFO_CAINFO, &bundle);
+  char resolved[PATH_MAX];
+  if (bundle == nullptr || realpath(bundle, resolved) == nullptr) return "";
+  return ReadWholeFile(resolved);
+}
+
+}  // namespace
+
+void CurlSession::FreeCurl::operator()(void* curl) const {
+  curl_easy_cleanup(curl);
+}
+
+void CurlSession::FreeList::operator()(curl_slist* list) const {
+  curl_slist_free_all(list);
+}
+
+CurlSession::CurlSession(const FetchRequest& request, const ProxyAddress& proxy,
+                         const std::string& user_agent, DownloadFile* file)
+    : request_(request),
+      proxy_(proxy),
+      user_agent_(user_agent),
+      file_(file),
+      curl_(curl_easy_init()),
+      error_(CURL_ERROR_SIZE, '\0') {
+  if (curl_ == nullptr) abort();  // out of memory
+}
+
+CurlSession::~CurlSession() = default;
+
+absl::Status CurlSession::Prepare() {
+  const Connection& connection = request_.connection;
+  if (connection.trusted_cas.empty() || connection.skip_cert_check) {
+    return absl::OkStatus();
+  }
+  // CURLOPT_CAINFO_BLOB replaces the system's roots; ours are an addition.
+  absl::StatusOr<std::string> system = SystemRoots(curl_.get());
+  if (!system.ok()) return Annotate(system.status(), "system certificates");
+  roots_ = absl::StrCat(*system, "\n", connection.trusted_cas);
+  return absl::OkStatus();
+}
+
+CurlSession::HeaderList CurlSession::BuildHeaders(bool resume) const {
+  HeaderList list;
+  const auto add = [&list](const std::string& header) {
+    curl_slist* const longer = curl_slist_append(list.get(), header.c_str());
+    if (longer == nullptr) abort();  // out of memory
+    (void)list.release();            // `longer` has it as its beginning
+    list.reset(longer);
+  };
+  for (const std::string& header : request_.headers) add(header);
+  if (resume && !file_->etag().empty()) {
+    add(absl::StrCat("If-Range: ", file_->etag()));
+  }
+  return list;
+}
+
+void CurlSession::SetRequest(const std::string& url, absl::Duration timeout) {
+  CURL* const curl = curl_.get();
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  // Redirects are CurlFetcher's to follow: it knows where our headers may go.
+  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, user_agent_.c_str());
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, kReceiveBuffer);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                   Milliseconds(request_.connect_timeout));
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, Milliseconds(timeout));
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
+                   std::max(1L, Milliseconds(request_.stall_timeout) / 1000));
+}
+
+void CurlSession::SetTrust() {
+  CURL* const curl = curl_.get();
+  const bool check = !request_.connection.skip_cert_check;
+  for (const CURLoption option :
+       {CURLOPT_SSLVERSION, CURLOPT_PROXY_SSLVERSION}) {
+    curl_easy_setopt(curl, option, long{CURL_SSLVERSION_TLSv1_2});
+  }
+  for (const CURLoption option :
+       {CURLOPT_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYPEER}) {
+    curl_easy_setopt(curl, option, check ? 1L : 0L);
+  }
+  for (const CURLoption option :
+       {CURLOPT_SSL_VERIFYHOST, CURLOPT_PROXY_SSL_VERIFYHOST}) {
+    curl_easy_setopt(curl, option, check ? 2L : 0L);
+  }
+  if (roots_.empty()) return;
+  curl_blob blob = {
+      .data = roots_.data(), .len = roots_.size(), .flags = CURL_BLOB_NOCOPY};
+  for (const CURLoption option :
+       {CURLOPT_CAINFO_BLOB, CURLOPT_PROXY_CAINFO_BLOB}) {
+    curl_easy_setopt(curl, option, &blob);
+  }
+}
+
+void CurlSession::SetProxy() {
+  CURL* const curl = curl_.get();
+  // Set even when empty: else libcurl takes the environment's.
+  curl_easy_setopt(curl, CURLOPT_PROXY, proxy_.url.c_str());
+  curl_easy_setopt(curl, CURLOPT_NOPROXY, request_.connection.no_proxy.c_str());
+  // The API token is the tenant's business, not the proxy's.
+  curl_easy_setopt(curl, CURLOPT_HEADEROPT, long{CURLHEADER_SEPARATE});
+  curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  if (!proxy_.user.empty()) {
+    curl_easy_setopt(curl, CURLOPT_PROXYUSERNAME, proxy_.user.c_str());
+    curl_easy_setopt(curl, CURLOPT_PROXYPASSWORD, proxy_.password.c_str());
+  }
+}
+
+ExchangeResult CurlSession::Run(const std::string& url, bool resume,
+                                absl::Duration timeout) {
+  CURL* const curl = curl_.get();
+  curl_easy_reset(curl);  // keeps the connection
+  SetRequest(url, timeout);
+  SetTrust();
+  SetProxy();
+  const HeaderList headers = BuildHeaders(resume);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+  // Not CURLOPT_RESUME_FROM: with that a 200 is an error.
+  const std::string range = resume ? absl::StrCat(file_->size(), "-") : "";
+  if (resume) curl_easy_setopt(curl, CURLOPT_RANGE, range.c_str());
+
+  ResponseReader reader(request_, file_, resume);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &OnHeaderLine);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &reader);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &OnBody);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reader);
+  error_[0] = '\0';
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error_.data());
+  const CURLcode code = curl_easy_perform(curl);
+  ExchangeResult result = Conclude(code, reader);
+  // Nothing of this frame stays behind in the handle.
+  curl_easy_reset(curl);
+  return result;
+}
+
+ExchangeResult CurlSession::Conclude(int code, ResponseReader& reader) {
+  switch (reader.verdict()) {
+    case ResponseReader::Verdict::kFailed:
+      return Outcome(ExchangeResult::Kind::kFailed, reader.failure());
+    case ResponseReader::Verdict::kUnusableRange:
+      return Outcome(ExchangeResult::Kind::kUnusableRange, absl::OkStatus());
+    case ResponseReader::Verdict::kFine:
+      if (code == CURLE_OK) break;
+      return FromCurlCode(
+          static_cast<CURLcode>(code),
+          Printable(error_[0] != '\0'
+                        ? error_.c_str()
+                        : curl_easy_strerror(static_cast<CURLcode>(code))));
+    case ResponseReader::Verdict::kEnough:
+      break;
+  }
+  absl::StatusOr<FetchResult> answer = reader.Finish();
+  if (!answer.ok()) {
+    return Outcome(ExchangeResult::Kind::kBroken, answer.status());
+  }
+  char* location = nullptr;
+  curl_easy_getinfo(curl_.get(), CURLINFO_REDIRECT_URL, &location);
+  return {.kind = ExchangeResult::Kind::kAnswer,
+          .answer = *std::move(answer),
+          .redirect = location == nullptr ? "" : location};
+}
+
+}  // namespace oneagent

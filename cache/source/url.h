@@ -1,0 +1,44 @@
+// URLs of requests: what may be fetched, shown, followed. Pure, thread-safe.
+#ifndef CACHE_SOURCE_URL_H_
+#define CACHE_SOURCE_URL_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace oneagent {
+
+// What may be shown of a URL: scheme, host, port and path; neither query nor
+// fragment nor credentials, and "(malformed URL)" when it is none.
+std::string RedactedUrl(const std::string& url);
+
+// OK for an absolute http or https URL without credentials in it. Errors:
+// InvalidArgument.
+absl::Status CheckUrl(const std::string& url);
+
+// True when both are URLs with the same scheme, host and port.
+bool SameOrigin(const std::string& a, const std::string& b);
+
+// A proxy's URL without the credentials in it, and these, decoded.
+struct ProxyAddress {
+  std::string url;
+  std::string user;
+  std::string password;
+};
+// Errors: InvalidArgument, without any part of `proxy`.
+absl::StatusOr<ProxyAddress> ParseProxy(const std::string& proxy);
+
+// `text` with everything but unreserved characters as %XX.
+std::string PercentEncode(absl::string_view text);
+
+// "?a=1&b=2", encoded; parameters without a value are left out, "" for none.
+std::string QueryString(
+    const std::vector<std::pair<std::string, std::string>>& parameters);
+
+}  // namespace oneagent
+
+#endif  // CACHE_SOURCE_URL_H_

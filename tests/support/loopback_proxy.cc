@@ -1,0 +1,165 @@
+#include "tests/support/loopback_proxy.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace oneagent {
+namespace {
+
+sockaddr_in Loopback(int port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  return address;
+}
+
+UniqueFd ConnectTo(int port) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = Loopback(port);
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+              sizeof(address)) != 0) {
+    fd.Reset();
+  }
+  return fd;
+}
+
+bool SendAll(int fd, const std::string& bytes) {
+  for (size_t at = 0; at < bytes.size();) {
+    const ssize_t sent =
+        send(fd, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    at += static_cast<size_t>(sent);
+  }
+  return true;
+}
+
+// Head of a request with its empty line; "" when the peer went away.
+std::string ReadHead(int fd) {
+  std::string head;
+  while (!absl::EndsWith(head, "\r\n\r\n")) {
+    char c = 0;
+    if (recv(fd, &c, 1, 0) != 1) return "";
+    head.push_back(c);
+  }
+  return head;
+}
+
+// Both ways, until one side ends or the proxy is stopped.
+void Pump(int a, int b, int stop) {
+  std::string buffer(64 << 10, '\0');
+  while (true) {
+    pollfd fds[] = {{a, POLLIN, 0}, {b, POLLIN, 0}, {stop, POLLIN, 0}};
+    if (poll(fds, 3, -1) < 0 || fds[2].revents != 0) return;
+    for (int i = 0; i < 2; ++i) {
+      if (fds[i].revents == 0) continue;
+      const ssize_t got = recv(fds[i].fd, buffer.data(), buffer.size(), 0);
+      if (got <= 0) return;
+      if (!SendAll(fds[1 - i].fd, buffer.substr(0, static_cast<size_t>(got)))) {
+        return;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+LoopbackProxy::LoopbackProxy(std::string credentials)
+    : credentials_(std::move(credentials)),
+      listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+      stop_(eventfd(0, EFD_CLOEXEC)) {
+  sockaddr_in address = Loopback(0);
+  socklen_t size = sizeof(address);
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  if (bind(listener_.get(), generic, size) != 0 ||
+      listen(listener_.get(), 16) != 0 ||
+      getsockname(listener_.get(), generic, &size) != 0) {
+    abort();
+  }
+  port_ = ntohs(address.sin_port);
+  thread_ = std::thread([this] { Accept(); });
+}
+
+LoopbackProxy::~LoopbackProxy() {
+  if (eventfd_write(stop_.get(), 1) != 0) abort();
+  thread_.join();
+}
+
+std::vector<std::string> LoopbackProxy::Requests() const {
+  MutexLock lock(mu_);
+  return requests_;
+}
+
+void LoopbackProxy::Accept() {
+  std::vector<std::thread> serving;
+  while (true) {
+    pollfd fds[] = {{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+    if (poll(fds, 2, -1) < 0 || fds[1].revents != 0) break;
+    UniqueFd client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!client.ok()) continue;
+    serving.emplace_back(
+        [this, fd = client.Release()] { Serve(UniqueFd(fd)); });
+  }
+  for (std::thread& thread : serving) thread.join();
+}
+
+void LoopbackProxy::Serve(UniqueFd client) {
+  const std::string head = ReadHead(client.get());
+  if (head.empty()) return;
+  {
+    MutexLock lock(mu_);
+    requests_.push_back(head);
+  }
+  if (!credentials_.empty() &&
+      !absl::StrContains(head,
+                         absl::StrCat("Proxy-Authorization: Basic ",
+                                      absl::Base64Escape(credentials_)))) {
+    SendAll(client.get(),
+            "HTTP/1.1 407 Proxy Authentication Required\r\n"
+            "Proxy-Authenticate: Basic realm=\"test\"\r\n"
+            "Content-Length: 0\r\nConnection: close\r\n\r\n");
+    return;
+  }
+  // "CONNECT host:port HTTP/1.1" or "GET http://host:port/path HTTP/1.1".
+  const std::vector<std::string> words =
+      absl::StrSplit(head.substr(0, head.find('\r')), ' ');
+  const bool tunnel = words[0] == "CONNECT";
+  const size_t scheme = tunnel ? 0 : std::string("http://").size();
+  const size_t slash = words[1].find('/', scheme);
+  const std::string authority = words[1].substr(scheme, slash - scheme);
+  int port = 80;
+  (void)absl::SimpleAtoi(authority.substr(authority.find(':') + 1), &port);
+  const UniqueFd server = ConnectTo(port);
+  if (!server.ok()) {
+    SendAll(client.get(), "HTTP/1.1 502 Bad Gateway\r\n\r\n");
+    return;
+  }
+  if (tunnel) {
+    if (!SendAll(client.get(), "HTTP/1.1 200 Connected\r\n\r\n")) return;
+  } else {
+    const std::string rest = head.substr(head.find('\r'));
+    if (!SendAll(server.get(),
+                 absl::StrCat(words[0], " ", words[1].substr(slash), " ",
+                              words[2], rest))) {
+      return;
+    }
+  }
+  Pump(client.get(), server.get(), stop_.get());
+}
+
+}  // namespace oneagent

@@ -1,0 +1,89 @@
+#include "cache/source/url.h"
+
+#include <string>
+#include <tuple>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+
+namespace oneagent {
+namespace {
+
+TEST(UrlTest, RedactedUrlHasNeitherCredentialsNorQuery) {
+  EXPECT_EQ(RedactedUrl("https://u:p@Host:8443/a%20b/c?token=x#f"),
+            "https://Host:8443/a%20b/c");
+  EXPECT_EQ(RedactedUrl("http://h"), "http://h/");
+  EXPECT_EQ(RedactedUrl("http://h:x:y/secret"), "(malformed URL)");
+  EXPECT_EQ(RedactedUrl(std::string("http://h/\0secret", 16)),
+            "(malformed URL)");
+}
+
+TEST(UrlTest, SameOriginComparesSchemeHostAndPort) {
+  EXPECT_TRUE(SameOrigin("https://h/a", "https://H:443/b?c"));
+  EXPECT_TRUE(SameOrigin("http://[::1]:80/a", "http://[::1]/b"));
+  EXPECT_FALSE(SameOrigin("https://h/a", "http://h/a"));
+  EXPECT_FALSE(SameOrigin("https://h/a", "https://h:8443/a"));
+  EXPECT_FALSE(SameOrigin("https://h/a", "https://h.evil/a"));
+  EXPECT_FALSE(SameOrigin("https://h/a", "https://h@evil/a"));
+  EXPECT_FALSE(SameOrigin("", ""));
+}
+
+struct ProxyCase {
+  std::string name;
+  std::string proxy;
+  std::string url;
+  std::string user;
+  std::string password;
+};
+
+void PrintTo(const ProxyCase& c, std::ostream* out) { *out << c.name; }
+
+class ProxyUrlTest : public testing::TestWithParam<ProxyCase> {};
+
+TEST_P(ProxyUrlTest, IsTakenApart) {
+  const ProxyCase& c = GetParam();
+  ASSERT_OK_AND_ASSIGN(const ProxyAddress address, ParseProxy(c.proxy));
+  EXPECT_EQ(address.url, c.url);
+  EXPECT_EQ(address.user, c.user);
+  EXPECT_EQ(address.password, c.password);
+}
+
+const ProxyCase kProxyCases[] = {
+    {"Plain", "http://p:3128", "http://p:3128", "", ""},
+    {"NoScheme", "p:3128", "http://p:3128", "", ""},
+    {"NoPort", "http://p", "http://p:80", "", ""},
+    {"NoPortTls", "https://p", "https://p:443", "", ""},
+    {"Socks", "socks5h://p", "socks5h://p:1080", "", ""},
+    {"Path", "http://p:1/x", "http://p:1", "", ""},
+    {"Credentials", "http://u:w@p:1", "http://p:1", "u", "w"},
+    {"CredentialsNoScheme", "u:w@p:1", "http://p:1", "u", "w"},
+    {"EncodedCredentials", "http://u%40d:a%3Ab%25@p:1", "http://p:1", "u@d",
+     "a:b%"},
+    {"V6", "http://[::1]:3128", "http://[::1]:3128", "", ""},
+};
+
+INSTANTIATE_TEST_SUITE_P(Url, ProxyUrlTest, testing::ValuesIn(kProxyCases),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(UrlTest, MalformedProxiesAreInvalidAndNotShown) {
+  for (const std::string proxy :
+       {"http://", "://SECRET", "http://u:SECRET@h:99999", "http://SECRET h",
+        "gopher://SECRET"}) {
+    EXPECT_THAT(ParseProxy(proxy),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         testing::Not(testing::HasSubstr("SECRET"))))
+        << proxy;
+  }
+}
+
+TEST(UrlTest, QueryIsEncodedAndLeavesOutWhatIsEmpty) {
+  EXPECT_EQ(QueryString({}), "");
+  EXPECT_EQ(QueryString({{"a", ""}}), "");
+  EXPECT_EQ(QueryString({{"a", "1&b=2"}, {"c", ""}, {"d", "x y/\xc3\xbc"}}),
+            "?a=1%26b%3D2&d=x%20y%2F%C3%BC");
+  EXPECT_EQ(PercentEncode("aZ09-._~"), "aZ09-._~");
+}
+
+}  // namespace
+}  // namespace oneagent
