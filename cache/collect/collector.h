@@ -36,10 +36,16 @@ class Collector {
 
   // One collection. `tenants_known`: the last listing of DynaKubes succeeded;
   // without it nothing is removed (skipped says so), only trash is emptied.
-  // One failing removal does not stop the others; the first error is returned.
+  // What has lain in staging for a day is deleted with the rest. One failing
+  // removal does not stop the others; the first error is returned.
   absl::StatusOr<CollectionResult> RunOnce(bool tenants_known);
 
  private:
+  // Why nothing may be collected now; empty: it may.
+  absl::StatusOr<std::string> WhyNot(bool tenants_known);
+  // Removes what is planned; fills `result`, goes on after an error.
+  absl::Status Carry(const CollectionPlan& plan, CollectionResult* result);
+
   Store& store_;
   Index& index_;
   const Clock& clock_;

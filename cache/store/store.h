@@ -36,16 +36,25 @@ class Store {
 
   // At start, before anything else: a manifest without a row is adopted, a
   // tree without a manifest goes to trash, a row without a tree becomes
-  // `missing`, staging/ is swept but for *.part files younger than a day (they
-  // are resumed). Errors of one entry do not stop the others; the first is
-  // returned.
+  // `missing`, staging/ is swept but for downloads younger than a day (*.part
+  // and *.part.*: they are resumed). A tree without a readable manifest that
+  // has a row was whole once and may be in use: its manifest is written again
+  // if files and bytes are as the row says, else it stays as it is and is
+  // reported (leased) or goes to trash. Names that are none of ours stay.
+  // Errors of one entry do not stop the others; the first is returned.
   absl::Status Recover();
+
+  // Deletes what nobody has touched in staging/ since `older_than`. First
+  // error, as Recover.
+  absl::Status SweepStaging(absl::Time older_than);
 
   // Unpacks, describes and commits an agent (sequence "install" in store.cc);
   // the archive is deleted afterwards, also when it is damaged. An agent that
   // is installed already is returned as it is.
   // Errors: InvalidArgument damaged or hostile archive, ResourceExhausted disk
-  // full, Unavailable index; nothing half-done remains.
+  // full, FailedPrecondition a tree without manifest is in use at its place,
+  // Unavailable index; nothing half-done remains (with Unavailable the agent
+  // may be whole on disk: the next call finds it).
   absl::StatusOr<AgentRow> InstallAgent(const AgentIdentity& identity,
                                         const StagedArchive& archive,
                                         const UnpackProgress& progress);
@@ -57,12 +66,15 @@ class Store {
       absl::string_view dynakube,
       const std::map<std::string, std::string>& files);
 
-  // Content of a file of an installed agent. NotFound when it has none.
+  // Content of a file of an installed agent, at most 16 MiB. NotFound when it
+  // has none; FailedPrecondition for a link or anything else but a file.
   absl::StatusOr<std::string> ReadAgentFile(absl::string_view agent_id,
                                             absl::string_view relative_path);
 
   // Row, then manifest, then tree to trash, for an agent or config that
   // nothing uses since `unused_before`; false when it is in use after all.
+  // Errors: as Index::DeleteAgentIfUnused; PosixStatus when the tree could not
+  // be moved, the row being gone by then (Recover adopts it or sweeps it).
   absl::StatusOr<bool> RemoveAgent(absl::string_view id,
                                    absl::Time unused_before,
                                    absl::string_view boot_id);
@@ -73,6 +85,17 @@ class Store {
   const Layout& layout() const { return layout_; }
 
  private:
+  // What is installed, its time of use set to now; NotFound. Tree lock held.
+  absl::StatusOr<AgentRow> FindAgent(const std::string& id);
+  absl::StatusOr<ConfigRow> FindConfig(const std::string& id);
+  absl::StatusOr<AgentRow> UnpackAgent(const std::string& id,
+                                       const AgentIdentity& identity,
+                                       const StagedArchive& archive,
+                                       const UnpackProgress& progress);
+  absl::StatusOr<int64_t> ConfigLeases(const std::string& id);
+  absl::Status RecoverAgents();
+  absl::Status RecoverConfigs();
+
   const Layout layout_;
   Index& index_;
   const Clock& clock_;

@@ -19,6 +19,8 @@ struct UnpackLimits {
   int64_t max_bytes = int64_t{8} << 30;  // sum of file sizes
   int64_t max_entries = 200'000;
   int64_t max_path = 1024;  // bytes of one entry's path
+  // Sum of all paths and link targets: they are kept in memory.
+  int64_t max_name_bytes = int64_t{16} << 20;
 };
 
 struct UnpackedTree {
@@ -31,14 +33,16 @@ struct UnpackedTree {
 using UnpackProgress = std::function<void(int64_t done, int64_t total)>;
 
 // Unpacks `archive` into `destination`, a directory that this call makes (it
-// must not exist). Modes: directories 0755 (missing parents too), files 0644
-// or 0755 when any x bit is set, agent/conf/* 0666, log/ 1777 (made when the
-// archive has none); never setuid. An archive whose content stands below
-// opt/dynatrace/oneagent/ is unpacked from there. After it, agent/bin/current
-// points to the first version directory of agent/bin, if there is one.
+// must not exist; its parent must allow a `<destination>.lifted` beside it).
+// Modes: directories 0755 (missing parents too), files 0644 or 0755 when any x
+// bit is set, agent/conf/* 0666, log/ 1777 (made when the archive has none);
+// never setuid. An archive whose content stands below opt/dynatrace/oneagent/
+// is unpacked from there. After it, agent/bin/current points to the first
+// version directory of agent/bin, if there is one.
 //
 // Errors, all InvalidArgument naming the entry: path that leaves the tree
-// ("..", absolute), symlink or hard link that does, device, socket or fifo,
+// ("..", absolute), symlink or hard link that does (a symlink's ".." may stand
+// only at the front of its target), device, socket or fifo,
 // entry through a symlink or over another type, duplicate file, damaged or
 // truncated archive, limit exceeded. ResourceExhausted when the disk is full.
 // On error `destination` may be left half-filled: the caller deletes it.

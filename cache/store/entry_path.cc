@@ -1,0 +1,191 @@
+#include "cache/store/entry_path.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace oneagent {
+namespace {
+
+constexpr size_t kMaxComponent = 255;  // NAME_MAX
+// Trees must stay deletable by a walk that holds one descriptor per level.
+constexpr size_t kMaxDepth = 128;
+constexpr size_t kMaxTarget = 4095;  // PATH_MAX without its NUL
+
+bool HasControlCharacter(absl::string_view text) {
+  for (const char c : text) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) return true;
+  }
+  return false;
+}
+
+// Lead bytes by the length of their sequence, and the least code point that
+// needs it: anything below is an overlong form.
+struct Utf8Lead {
+  unsigned char mask, value;
+  int more;
+  uint32_t least;
+};
+constexpr Utf8Lead kUtf8Leads[] = {{0x80, 0x00, 0, 0},
+                                   {0xe0, 0xc0, 1, 0x80},
+                                   {0xf0, 0xe0, 2, 0x800},
+                                   {0xf8, 0xf0, 3, 0x10000}};
+
+// Drops one character from the front; false when there is none.
+bool ConsumeUtf8(absl::string_view* text) {
+  const auto lead = static_cast<unsigned char>((*text)[0]);
+  for (const Utf8Lead& kind : kUtf8Leads) {
+    if ((lead & kind.mask) != kind.value) continue;
+    uint32_t code = lead & static_cast<unsigned char>(~kind.mask);
+    const size_t length = static_cast<size_t>(kind.more) + 1;
+    if (text->size() < length) return false;
+    for (size_t i = 1; i < length; ++i) {
+      const auto next = static_cast<unsigned char>((*text)[i]);
+      if ((next & 0xc0) != 0x80) return false;
+      code = code << 6 | (next & 0x3f);
+    }
+    text->remove_prefix(length);
+    return code >= kind.least && code <= 0x10ffff &&
+           !(code >= 0xd800 && code <= 0xdfff);
+  }
+  return false;
+}
+
+bool IsUtf8(absl::string_view text) {
+  while (!text.empty()) {
+    if (!ConsumeUtf8(&text)) return false;
+  }
+  return true;
+}
+
+// Drops digits from the front of `text`; false when there are none.
+bool ConsumeNumber(absl::string_view* text) {
+  size_t digits = 0;
+  while (digits < text->size() &&
+         absl::ascii_isdigit(static_cast<unsigned char>((*text)[digits]))) {
+    ++digits;
+  }
+  text->remove_prefix(digits);
+  return digits > 0;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> NormalizeEntryPath(absl::string_view name,
+                                               int64_t max_path) {
+  if (name.empty()) return absl::InvalidArgumentError("name is empty");
+  if (static_cast<int64_t>(name.size()) > max_path) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("name is longer than ", max_path, " bytes"));
+  }
+  if (name[0] == '/') return absl::InvalidArgumentError("path is absolute");
+  if (HasControlCharacter(name)) {
+    return absl::InvalidArgumentError("name has a control character");
+  }
+  if (!IsUtf8(name)) return absl::InvalidArgumentError("name is not UTF-8");
+  std::vector<absl::string_view> parts;
+  for (const absl::string_view part : absl::StrSplit(name, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part == "..") {
+      return absl::InvalidArgumentError("path leaves the tree by \"..\"");
+    }
+    if (part.size() > kMaxComponent) {
+      return absl::InvalidArgumentError("a component is longer than 255 bytes");
+    }
+    parts.push_back(part);
+  }
+  if (parts.size() > kMaxDepth) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("path is more than ", kMaxDepth, " components deep"));
+  }
+  return absl::StrJoin(parts, "/");
+}
+
+absl::Status CheckLinkTarget(absl::string_view path, absl::string_view target) {
+  if (target.empty() || target.size() > kMaxTarget ||
+      HasControlCharacter(target) || !IsUtf8(target)) {
+    return absl::InvalidArgumentError("symbolic link has no usable target");
+  }
+  if (target[0] == '/') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("symbolic link to the absolute path ", Printable(target)));
+  }
+  const absl::string_view parent = ParentOf(path);
+  size_t depth = 0;
+  if (!parent.empty()) {
+    const std::vector<absl::string_view> above = absl::StrSplit(parent, '/');
+    depth = above.size();
+  }
+  bool named = false;
+  for (const absl::string_view part : absl::StrSplit(target, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part != "..") {
+      named = true;
+      continue;
+    }
+    if (named || depth == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("symbolic link leaves the tree: ", Printable(target)));
+    }
+    --depth;
+  }
+  return absl::OkStatus();
+}
+
+bool IsBelowArchivePrefix(absl::string_view path) {
+  return path.size() > kArchivePrefix.size() + 1 &&
+         absl::StartsWith(path, kArchivePrefix) &&
+         path[kArchivePrefix.size()] == '/';
+}
+
+absl::string_view TreePath(absl::string_view path) {
+  if (IsBelowArchivePrefix(path)) path.remove_prefix(kArchivePrefix.size() + 1);
+  return path;
+}
+
+absl::string_view ParentOf(absl::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == absl::string_view::npos ? "" : path.substr(0, slash);
+}
+
+absl::string_view NameOf(absl::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == absl::string_view::npos ? path : path.substr(slash + 1);
+}
+
+uint32_t DirectoryMode(absl::string_view tree_path) {
+  return tree_path == "log" ? 01777 : 0755;
+}
+
+uint32_t FileMode(absl::string_view tree_path, bool executable) {
+  if (ParentOf(tree_path) == "agent/conf") return 0666;
+  return executable ? 0755 : 0644;
+}
+
+bool IsVersionDirectoryName(absl::string_view name) {
+  for (const char separator : {'.', '.', '.', '-'}) {
+    if (!ConsumeNumber(&name) || name.empty() || name[0] != separator) {
+      return false;
+    }
+    name.remove_prefix(1);
+  }
+  return ConsumeNumber(&name) && name.empty();
+}
+
+std::string Printable(absl::string_view name) {
+  constexpr size_t kMost = 200;
+  const absl::string_view shown = name.substr(0, kMost);
+  return absl::StrCat(
+      IsUtf8(shown) ? absl::Utf8SafeCHexEscape(shown) : absl::CHexEscape(shown),
+      shown.size() < name.size() ? "..." : "");
+}
+
+}  // namespace oneagent
