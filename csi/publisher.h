@@ -1,6 +1,6 @@
 // Publish and unpublish: the only place (with the reconciler) that knows both
 // leases and mounts. The numbered sequences and their crash windows are at the
-// top of publisher.cc and unpublisher.cc.
+// top of publisher.cc, publish_failure.cc and unpublisher.cc.
 //
 // Thread-safe for different volume ids; calls for one volume id must be
 // serialised by the caller (WorkQueue does).
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -18,6 +19,7 @@
 #include "base/mutex.h"
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
+#include "cache/index/rows.h"
 #include "csi/volume_request.h"
 #include "overlay/mounter.h"
 #include "overlay/target_resolver.h"
@@ -60,7 +62,45 @@ class Publisher {
                          absl::string_view target_path);
 
  private:
-  struct Attempt;  // one publish in progress (publisher.cc)
+  // One publish in progress.
+  struct Attempt {
+    const PublishRequest& request;
+    VolumeRow row;                        // what this call wants on record
+    std::optional<VolumeRow> known;       // what was on record before it
+    const MountTarget* target = nullptr;  // null: it cannot be opened
+    // What is on record may be mounted: a failure must leave the record (and
+    // so the lease) as it is.
+    bool record_in_use = false;
+    bool target_made = false;     // step 6 was begun: a directory may be there
+    bool may_be_mounted = false;  // step 7 was begun
+  };
+
+  // Memory, else the index, else volume.json.
+  std::optional<VolumeRow> Recall(absl::string_view volume_id);
+  void Remember(const VolumeRow& row);
+  void Forget(absl::string_view volume_id);
+
+  // The steps (publisher.cc).
+  absl::StatusOr<std::optional<PublishResult>> FindPublished(Attempt& attempt);
+  absl::StatusOr<std::optional<PublishResult>> JudgeMounted(Attempt& attempt);
+  PublishResult StillEmpty(const Attempt& attempt);
+  absl::Status LeaveOldTarget(Attempt& attempt);
+  absl::Status Mount(Attempt& attempt);
+  absl::Status TakeLease(Attempt& attempt);
+  absl::Status TakeHostLease(Attempt& attempt);
+  absl::Status Attach(Attempt& attempt);
+
+  // What follows a failed step (publish_failure.cc).
+  absl::StatusOr<PublishResult> Fail(Attempt& attempt,
+                                     const absl::Status& cause);
+  absl::Status Detach(Attempt& attempt);
+  VolumeRow CountFailure(const Attempt& attempt, const std::string& reason);
+  bool IsTimeToFailOpen(const Attempt& attempt, const VolumeRow& failed);
+  absl::Status PublishEmpty(const Attempt& attempt, VolumeRow row);
+
+  // unpublisher.cc
+  absl::Status TakeDown(absl::string_view requested,
+                        const std::optional<VolumeRow>& known);
 
   const Options options_;
   const Layout layout_;
@@ -70,8 +110,9 @@ class Publisher {
   const Clock& clock_;
 
   Mutex mu_;
-  // Failures that neither index nor disk would take: volume id -> since.
-  std::map<std::string, absl::Time> unrecorded_ ABSL_GUARDED_BY(mu_);
+  // What the index would not take, by volume id: failures that are counted,
+  // and volumes published empty. Bounded.
+  std::map<std::string, VolumeRow> unrecorded_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace oneagent

@@ -1,0 +1,306 @@
+#include "csi/reconciler.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/durable_file.h"
+#include "base/posix_status.h"
+#include "base/sha256.h"
+#include "base/status_macros.h"
+#include "cache/index/records.h"
+#include "csi/app_view.h"
+#include "csi/volume_dir.h"
+
+namespace oneagent {
+namespace {
+
+// The last components of a kubelet target:
+// pods/<uid>/volumes/kubernetes.io~csi/<name>/mount
+struct KubeletPlace {
+  std::string pod_uid;
+  std::string volume_name;
+  std::string below_kubelet;
+};
+
+std::optional<KubeletPlace> ParsePlace(absl::string_view mount_point) {
+  const std::vector<std::string> parts = absl::StrSplit(mount_point, '/');
+  if (parts.size() < 7) return std::nullopt;
+  const auto at = parts.end() - 6;
+  if (at[0] != "pods" || at[2] != "volumes" || at[3] != "kubernetes.io~csi" ||
+      at[5] != "mount") {
+    return std::nullopt;
+  }
+  return KubeletPlace{.pod_uid = at[1],
+                      .volume_name = at[4],
+                      .below_kubelet = absl::StrJoin(at, parts.end(), "/")};
+}
+
+// The id of a mount whose layers do not name it: kubelet's rule for inline
+// volumes; for a target of another form a name of our own, which holds the
+// lease until the mount is gone.
+std::string IdOf(const std::optional<KubeletPlace>& place,
+                 const std::string& mount_point) {
+  if (place) {
+    return absl::StrCat("csi-", Sha256Hex(place->pod_uid + place->volume_name));
+  }
+  return absl::StrCat("orphan-", Sha256Hex(mount_point).substr(0, 16));
+}
+
+bool IsOfBoot(const std::optional<VolumeRow>& row, const std::string& boot_id) {
+  return row.has_value() && row->boot_id == boot_id;
+}
+
+}  // namespace
+
+Reconciler::Reconciler(Options options, Layout layout, Index& index,
+                       Mounter& mounter, const TargetResolver& targets,
+                       VolumeGuard guard)
+    : options_(std::move(options)),
+      layout_(std::move(layout)),
+      index_(index),
+      mounter_(mounter),
+      targets_(targets),
+      guard_(std::move(guard)) {}
+
+absl::StatusOr<bool> Reconciler::IsNeeded() {
+  ASSIGN_OR_RETURN(const std::string boot_id, index_.ReconciledBootId());
+  return boot_id != options_.boot_id;
+}
+
+absl::StatusOr<ReconcileResult> Reconciler::RunOnce(absl::Time now) {
+  RETURN_IF_ERROR(index_.BeginReconcile());
+  ASSIGN_OR_RETURN(const auto found, ReadFound());
+  ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                   ListDirectory(layout_.VolumesDir()));
+  ASSIGN_OR_RETURN(const std::vector<VolumeRow> rows, index_.ListVolumes());
+  std::set<std::string> ids;
+  for (const std::string& name : names) {
+    if (IsVolumeId(name)) ids.insert(name);
+  }
+  for (const VolumeRow& row : rows) ids.insert(row.id);
+  for (const auto& [id, unused] : found) ids.insert(id);
+
+  ReconcileResult result;
+  absl::Status first_error;
+  for (const std::string& id : ids) {
+    const auto at = found.find(id);
+    const Found* const mount = at == found.end() ? nullptr : &at->second;
+    absl::Status settled;
+    if (!guard_(id, [&] { settled = Settle(id, mount, now, result); })) {
+      settled = absl::UnavailableError("busy");
+    }
+    first_error.Update(Annotate(settled, absl::StrCat("volume ", id)));
+  }
+  if (!first_error.ok()) return first_error;
+  RETURN_IF_ERROR(index_.SetReconciled(options_.boot_id));
+  return result;
+}
+
+absl::StatusOr<std::map<std::string, Reconciler::Found>>
+Reconciler::ReadFound() {
+  ASSIGN_OR_RETURN(const std::vector<MountEntry> entries,
+                   options_.read_mounts());
+  std::map<std::string, Found> all;
+  for (const MountEntry& entry : entries) {
+    std::optional<Found> found = Recognize(entry);
+    if (found) all.emplace(found->row.id, *std::move(found));
+  }
+  return all;
+}
+
+std::optional<Reconciler::Found> Reconciler::Recognize(
+    const MountEntry& entry) const {
+  if (entry.source != kMountSource) return std::nullopt;
+  const std::optional<KubeletPlace> place = ParsePlace(entry.mount_point);
+  VolumeRow row;
+  row.target = KubeletTarget(entry.mount_point);
+  row.boot_id = options_.boot_id;
+  if (place && IsVolumeId(place->pod_uid)) row.pod_uid = place->pod_uid;
+  row.id = IdOf(place, entry.mount_point);
+  if (entry.fs_type == "tmpfs" && place) {
+    row.state = VolumeState::kEmpty;
+    row.reason = "found in the mount table, its record is lost";
+    return Found{.row = row};
+  }
+  const std::optional<ShownApp> shown = RecognizeApp(layout_, entry);
+  if (!shown || !IsVolumeId(shown->agent_id)) return std::nullopt;
+  row.state = VolumeState::kMounted;
+  row.agent_id = shown->agent_id;
+  if (IsVolumeId(shown->config_id)) row.config_id = shown->config_id;
+  row.read_only = shown->read_only;
+  if (IsVolumeId(shown->volume_id)) row.id = shown->volume_id;
+  return Found{.row = row};
+}
+
+// As kubelet names it: its directory may be a link, which the mount table
+// shows resolved.
+std::string Reconciler::KubeletTarget(const std::string& mount_point) const {
+  const std::optional<KubeletPlace> place = ParsePlace(mount_point);
+  if (!place) return mount_point;
+  return absl::StrCat(options_.kubelet_dir, "/", place->below_kubelet);
+}
+
+absl::StatusOr<Reconciler::Evidence> Reconciler::Gather(const std::string& id,
+                                                        const Found* found) {
+  Evidence evidence;
+  evidence.found = found;
+  ASSIGN_OR_RETURN(evidence.row, index_.GetVolume(id));
+  ASSIGN_OR_RETURN(evidence.has_directory,
+                   PathExists(layout_.VolumeRecord(id)));
+  // A row of this boot is never older than the record; reading 500 records
+  // would cost the start more than all the rest.
+  const bool is_enough = IsOfBoot(evidence.row, options_.boot_id) &&
+                         evidence.row->state != VolumeState::kWaiting;
+  if (!is_enough && evidence.has_directory) {
+    absl::StatusOr<VolumeRow> record = ReadVolumeRecord(layout_, id);
+    if (record.ok()) {
+      evidence.record = *std::move(record);
+    } else if (!absl::IsInvalidArgument(record.status()) &&
+               !absl::IsNotFound(record.status())) {
+      return record.status();  // unreadable now is not damaged
+    }
+  }
+  return evidence;
+}
+
+Reconciler::Presence Reconciler::Look(const VolumeRow& row) {
+  const absl::StatusOr<ResolvedTarget> target = targets_.Resolve(row.target);
+  if (absl::IsNotFound(target.status())) return Presence::kNotMounted;
+  if (!target.ok()) return Presence::kUnknown;
+  const absl::StatusOr<bool> mounted = mounter_.IsMounted(target->target());
+  if (!mounted.ok()) return Presence::kUnknown;
+  return *mounted ? Presence::kMounted : Presence::kNotMounted;
+}
+
+absl::Status Reconciler::Settle(const std::string& id, const Found* found,
+                                absl::Time now, ReconcileResult& result) {
+  ASSIGN_OR_RETURN(const Evidence evidence, Gather(id, found));
+  VolumeRow row;
+  if (IsOfBoot(evidence.row, options_.boot_id)) {
+    row = *evidence.row;
+  } else if (IsOfBoot(evidence.record, options_.boot_id)) {
+    row = *evidence.record;
+  } else if (found != nullptr && Look(found->row) != Presence::kNotMounted) {
+    row = found->row;
+    ++result.recovered;
+  } else {
+    return Drop(id, now, result);
+  }
+  Presence presence = Look(row);
+  if (presence == Presence::kNotMounted && found != nullptr &&
+      found->row.target != row.target &&
+      Look(found->row) != Presence::kNotMounted) {
+    row.target = found->row.target;  // the mount table knows better
+    presence = Presence::kMounted;
+  }
+  switch (presence) {
+    case Presence::kMounted:
+      return SettleMounted(evidence, std::move(row), now, result);
+    case Presence::kNotMounted:
+      return SettleUnmounted(evidence, std::move(row), now, result);
+    case Presence::kUnknown:
+      ++result.unknown;
+      return Keep(evidence, row);
+  }
+  return absl::InternalError("unknown presence");
+}
+
+absl::Status Reconciler::SettleMounted(const Evidence& evidence, VolumeRow row,
+                                       absl::Time now,
+                                       ReconcileResult& result) {
+  if (row.state == VolumeState::kEmpty) {
+    ++result.empty;
+    return Keep(evidence, row);
+  }
+  if (row.state == VolumeState::kWaiting) {
+    // Died while it was published empty: the notice is still owed.
+    if (IsOfBoot(evidence.record, options_.boot_id) &&
+        evidence.record->state == VolumeState::kEmpty &&
+        evidence.record->target == row.target) {
+      ++result.empty;
+      return index_.MarkEmpty(*evidence.record, now);
+    }
+    if (evidence.found == nullptr ||
+        evidence.found->row.state == VolumeState::kEmpty) {
+      return SettleWaiting(evidence, std::move(row), result);  // not ours
+    }
+  }
+  ++result.mounted;
+  if (row.state != VolumeState::kMounted) row.since = now;
+  row.state = VolumeState::kMounted;
+  row.reason.clear();
+  row.attempts = 0;
+  row.first_failure_at = absl::InfinitePast();
+  if (evidence.found != nullptr &&
+      evidence.found->row.state == VolumeState::kMounted) {
+    row.agent_id = evidence.found->row.agent_id;
+    row.config_id = evidence.found->row.config_id;
+  }
+  return Keep(evidence, row);
+}
+
+absl::Status Reconciler::SettleUnmounted(const Evidence& evidence,
+                                         VolumeRow row, absl::Time now,
+                                         ReconcileResult& result) {
+  switch (row.state) {
+    case VolumeState::kWaiting:
+      return SettleWaiting(evidence, std::move(row), result);
+    case VolumeState::kEmpty:
+      ++result.empty;
+      return Keep(evidence, row);
+    case VolumeState::kMounted:
+      if (!evidence.has_directory) return Drop(row.id, now, result);
+      ++result.waiting;
+      return Keep(evidence, row);
+    case VolumeState::kMounting:
+      if (row.attempts == 0) return Drop(row.id, now, result);
+      ++result.rolled_back;
+      row.state = VolumeState::kWaiting;
+      row.agent_id.clear();
+      row.config_id.clear();
+      row.host_storage.clear();
+      return SettleWaiting(evidence, std::move(row), result);
+  }
+  return absl::InternalError("unknown volume state");
+}
+
+// Has failed so far: nothing but the failure record stays.
+absl::Status Reconciler::SettleWaiting(const Evidence& evidence, VolumeRow row,
+                                       ReconcileResult& result) {
+  ++result.waiting;
+  if (evidence.has_directory) {
+    RETURN_IF_ERROR(TrashLayers(layout_, row.id));
+    if (!evidence.record || evidence.record->state != VolumeState::kWaiting) {
+      RETURN_IF_ERROR(SaveVolumeRecord(layout_, row));
+    }
+  }
+  return Keep(evidence, row);
+}
+
+// Row first: a directory without a row is found again.
+absl::Status Reconciler::Drop(const std::string& id, absl::Time now,
+                              ReconcileResult& result) {
+  ++result.rolled_back;
+  RETURN_IF_ERROR(index_.ReleaseLease(id, now));
+  return TrashVolumeDir(layout_, id);
+}
+
+absl::Status Reconciler::Keep(const Evidence& evidence, const VolumeRow& row) {
+  // What is mounted must be known from disk as well. A disk that is full must
+  // not keep the index from being right.
+  if (!evidence.has_directory || (!evidence.row && !evidence.record)) {
+    (void)SaveVolumeRecord(layout_, row);
+  }
+  if (evidence.row == row) return absl::OkStatus();
+  return index_.PutVolume(row);
+}
+
+}  // namespace oneagent

@@ -1,0 +1,118 @@
+// Makes the index's volume rows say what is true: the kernel's mount table,
+// volumes/<v>/volume.json, and the boot id. Run at start before serving, and
+// again whenever IsNeeded (the index was replaced); until it has succeeded the
+// provisioner collects nothing.
+//
+// What it finds, and what it does:
+//   a mount of ours                      row `mounted` with its lease; found by
+//                                        record, or, where record and row are
+//                                        lost, by the layers in the mount table
+//   leased, not mounted, `mounting`      rolled back: no lease, layers to trash
+//   leased, not mounted, `mounted`       kept, row `mounting`: somebody else
+//                                        unmounted it and the pod may still be
+//                                        there; publish mounts it again
+//   failed so far (`waiting`), `empty`   row as recorded
+//   anything of an earlier boot          no row; directory to trash
+//   a directory without readable record  to trash, unless mounted
+//   a row with nothing to it             deleted
+//   what cannot be told                  kept, with its lease
+//
+// A library: what it did is in its result. One RunOnce at a time.
+#ifndef CSI_RECONCILER_H_
+#define CSI_RECONCILER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "cache/index/index.h"
+#include "cache/index/layout.h"
+#include "cache/index/rows.h"
+#include "csi/volume_guard.h"
+#include "overlay/mount_table.h"
+#include "overlay/mounter.h"
+#include "overlay/target_resolver.h"
+
+namespace oneagent {
+
+struct ReconcileResult {
+  int64_t mounted = 0;
+  int64_t recovered = 0;  // of those: known from the mount table alone
+  int64_t waiting = 0;    // failed so far, or unmounted by somebody else
+  int64_t empty = 0;
+  int64_t rolled_back = 0;  // mount never finished, or earlier boot
+  int64_t unknown = 0;      // could not be told, kept
+
+  bool operator==(const ReconcileResult&) const = default;
+};
+
+class Reconciler {
+ public:
+  struct Options {
+    std::string boot_id;
+    std::string kubelet_dir;  // as kubelet names it in its targets
+    // The mount table of this process; tests may put another in its place.
+    std::function<absl::StatusOr<std::vector<MountEntry>>()> read_mounts =
+        ReadMountTable;
+  };
+  // All borrowed; must outlive the reconciler.
+  Reconciler(Options options, Layout layout, Index& index, Mounter& mounter,
+             const TargetResolver& targets, VolumeGuard guard = RunUnguarded);
+
+  // True unless this very index file was reconciled in this boot.
+  absl::StatusOr<bool> IsNeeded();
+
+  // Nothing is changed when the mount table, the volumes' directory or the
+  // index cannot be read. Any error: the index is not marked as reconciled.
+  absl::StatusOr<ReconcileResult> RunOnce(absl::Time now);
+
+ private:
+  // What the mount table says about one volume.
+  struct Found {
+    VolumeRow row;  // id, target, pod_uid, agent, config, mode, state
+  };
+  // What is known about one volume; read under its key.
+  struct Evidence {
+    std::optional<VolumeRow> row;
+    std::optional<VolumeRow> record;  // readable
+    bool has_directory = false;
+    const Found* found = nullptr;
+  };
+  enum class Presence { kMounted, kNotMounted, kUnknown };
+
+  absl::StatusOr<std::map<std::string, Found>> ReadFound();
+  std::optional<Found> Recognize(const MountEntry& entry) const;
+  std::string KubeletTarget(const std::string& mount_point) const;
+
+  absl::Status Settle(const std::string& id, const Found* found, absl::Time now,
+                      ReconcileResult& result);
+  absl::StatusOr<Evidence> Gather(const std::string& id, const Found* found);
+  Presence Look(const VolumeRow& row);
+  absl::Status SettleMounted(const Evidence& evidence, VolumeRow row,
+                             absl::Time now, ReconcileResult& result);
+  absl::Status SettleUnmounted(const Evidence& evidence, VolumeRow row,
+                               absl::Time now, ReconcileResult& result);
+  absl::Status SettleWaiting(const Evidence& evidence, VolumeRow row,
+                             ReconcileResult& result);
+  absl::Status Drop(const std::string& id, absl::Time now,
+                    ReconcileResult& result);
+  // Writes the row unless the index has it already.
+  absl::Status Keep(const Evidence& evidence, const VolumeRow& row);
+
+  const Options options_;
+  const Layout layout_;
+  Index& index_;
+  Mounter& mounter_;
+  const TargetResolver& targets_;
+  const VolumeGuard guard_;
+};
+
+}  // namespace oneagent
+
+#endif  // CSI_RECONCILER_H_

@@ -1,0 +1,170 @@
+#include "csi/volume_collector.h"
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/leak_check.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/csi/volume_world.h"
+
+namespace oneagent {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class VolumeCollectorTest : public testing::Test {
+ protected:
+  VolumeCollectorTest() {
+    // Trash counts by the file system's clock.
+    world_.clock.Set(absl::Now());
+    world_.InstallAgent(kAgent1, "1.300");
+    world_.SetTenant("dk", kAgent1);
+    world_.Reconcile();
+  }
+  void Publish(int pod) {
+    EXPECT_OK(world_.publisher->Publish(world_.Request(pod)));
+  }
+  void PublishHost(int pod) {
+    PublishRequest request = world_.Request(pod);
+    request.mode = VolumeMode::kHost;
+    EXPECT_OK(world_.publisher->Publish(request));
+  }
+  // The pod is gone, and nobody has called Unpublish.
+  void LosePod(int pod) {
+    world_.fake.LoseMounts();
+    world_.RemovePodDirectory(pod);
+  }
+
+  LeakCheck leaks_;
+  VolumeWorld world_;
+};
+
+TEST_F(VolumeCollectorTest, CollectsWhatNobodyUnpublished) {
+  Publish(1);
+  LosePod(1);
+  EXPECT_EQ(world_.Collect().volumes, 1);
+  EXPECT_EQ(world_.StateOf(world_.VolumeId(1)), "none");
+  EXPECT_EQ(world_.LeasesOf(kAgent1), 0);
+  EXPECT_FALSE(world_.Exists(world_.layout.VolumeDir(world_.VolumeId(1))));
+}
+
+TEST_F(VolumeCollectorTest, LeavesAVolumeWhoseTargetIsThere) {
+  Publish(1);
+  world_.fake.LoseMounts();
+  EXPECT_EQ(world_.Collect(), VolumeCollection{});
+  EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
+}
+
+TEST_F(VolumeCollectorTest, CollectsFailureRecordsOfPodsThatAreGone) {
+  for (const int pod : {1, 2}) {
+    PublishRequest request = world_.Request(pod);
+    request.dynakube = "unheard-of";
+    EXPECT_THAT(world_.publisher->Publish(request),
+                StatusIs(absl::StatusCode::kUnavailable));
+  }
+  LosePod(1);
+  EXPECT_EQ(world_.Collect().volumes, 1);
+  EXPECT_EQ(world_.StateOf(world_.VolumeId(1)), "none");
+  EXPECT_EQ(world_.StateOf(world_.VolumeId(2)), "waiting");
+}
+
+TEST_F(VolumeCollectorTest, CollectsDirectoriesWithoutRow) {
+  Publish(1);
+  EXPECT_OK(world_.index->ReleaseLease(world_.VolumeId(1), absl::Now()));
+  EXPECT_EQ(world_.Collect().volumes, 0);
+  LosePod(1);
+  EXPECT_EQ(world_.Collect().volumes, 1);
+  EXPECT_THAT(world_.VolumeFiles(world_.VolumeId(1)), IsEmpty());
+}
+
+TEST_F(VolumeCollectorTest, InDoubtNothingIsCollected) {
+  Publish(1);
+  LosePod(1);
+  // Not reconciled in this boot.
+  VolumeCollector other({.boot_id = "boot-9"}, world_.layout, *world_.index,
+                        world_.mounter(), *world_.targets);
+  EXPECT_THAT(other.RunOnce(absl::Now()), IsOkAndHolds(VolumeCollection{}));
+  // The volume is busy.
+  VolumeCollector busy(
+      {.boot_id = world_.boot_id}, world_.layout, *world_.index,
+      world_.mounter(), *world_.targets,
+      [](const std::string&, const std::function<void()>&) { return false; });
+  EXPECT_THAT(busy.RunOnce(absl::Now()), IsOkAndHolds(VolumeCollection{}));
+  EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
+  // The index cannot be asked.
+  world_.BreakIndex();
+  VolumeCollector blind({.boot_id = world_.boot_id}, world_.layout,
+                        *world_.index, world_.mounter(), *world_.targets);
+  EXPECT_THAT(blind.RunOnce(absl::Now()),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_TRUE(world_.Exists(world_.layout.VolumeDir(world_.VolumeId(1))));
+}
+
+TEST_F(VolumeCollectorTest, VolumePublishedAgainMeanwhileIsNotCollected) {
+  Publish(1);
+  LosePod(1);
+  VolumeCollector collector(
+      {.boot_id = world_.boot_id}, world_.layout, *world_.index,
+      world_.mounter(), *world_.targets,
+      [this](const std::string&, const std::function<void()>& work) {
+        Publish(1);  // came first to the volume's key
+        work();
+        return true;
+      });
+  ASSERT_OK_AND_ASSIGN(const VolumeCollection result,
+                       collector.RunOnce(absl::Now()));
+  EXPECT_EQ(result.volumes, 0);
+  EXPECT_TRUE(world_.IsMounted(1));
+  EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
+}
+
+TEST_F(VolumeCollectorTest, TrashIsEmptiedAfterAMinute) {
+  Publish(1);
+  EXPECT_OK(world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)));
+  EXPECT_EQ(world_.Collect().trees, 0);
+  EXPECT_THAT(world_.Trash(), SizeIs(1));
+  world_.clock.Advance(absl::Seconds(59));
+  EXPECT_EQ(world_.Collect().trees, 0);
+  world_.clock.Advance(absl::Seconds(2));
+  EXPECT_EQ(world_.Collect().trees, 1);
+  EXPECT_THAT(world_.Trash(), IsEmpty());
+}
+
+TEST_F(VolumeCollectorTest, HostStorageGoesWithItsDynaKubeAfterTheGrace) {
+  PublishHost(1);
+  world_.DeleteTenantAt("dk", world_.clock.Now());
+  world_.clock.Advance(absl::Minutes(6));
+  EXPECT_EQ(world_.Collect().host_storages, 0);  // in use
+  EXPECT_OK(world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)));
+  world_.DeleteTenantAt("dk", world_.clock.Now());
+  EXPECT_EQ(world_.Collect().host_storages, 0);  // grace
+  world_.clock.Advance(absl::Minutes(6));
+  EXPECT_EQ(world_.Collect().host_storages, 1);
+  EXPECT_FALSE(world_.Exists(world_.layout.HostStorage("dk")));
+  EXPECT_FALSE(world_.Exists(world_.layout.HostRecord("dk")));
+}
+
+TEST_F(VolumeCollectorTest, HostStorageOfALivingOrUnknownDynaKubeStays) {
+  PublishHost(1);
+  PublishRequest request = world_.Request(2);
+  request.mode = VolumeMode::kHost;
+  request.dynakube = "unheard-of";
+  EXPECT_OK(world_.publisher->Publish(request));
+  for (const int pod : {1, 2}) {
+    EXPECT_OK(
+        world_.publisher->Unpublish(world_.VolumeId(pod), world_.Target(pod)));
+  }
+  world_.clock.Advance(absl::Hours(24));
+  EXPECT_EQ(world_.Collect().host_storages, 0);
+  EXPECT_TRUE(world_.Exists(world_.layout.HostStorage("dk")));
+  EXPECT_TRUE(world_.Exists(world_.layout.HostStorage("unheard-of")));
+}
+
+}  // namespace
+}  // namespace oneagent

@@ -1,0 +1,99 @@
+// A node in a temporary directory: data directory, kubelet directory, real
+// index, and a publisher over a mounter that is fake (with Kernel::kNo) or the
+// kernel's. Restart and Reboot are ordinary steps of a test.
+#ifndef TESTS_UNIT_CSI_VOLUME_WORLD_H_
+#define TESTS_UNIT_CSI_VOLUME_WORLD_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "base/unique_fd.h"
+#include "cache/index/index.h"
+#include "cache/index/layout.h"
+#include "csi/publisher.h"
+#include "csi/reconciler.h"
+#include "csi/volume_collector.h"
+#include "csi/volume_request.h"
+#include "overlay/mounter.h"
+#include "overlay/target_resolver.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_mounter.h"
+#include "tests/support/temp_dir.h"
+
+namespace oneagent {
+
+inline constexpr char kAgent1[] = "a1a1a1a1a1a1a1a1";
+inline constexpr char kAgent2[] = "b2b2b2b2b2b2b2b2";
+inline constexpr char kConfig1[] = "c1c1c1c1c1c1c1c1";
+
+class VolumeWorld {
+ public:
+  enum class Kernel { kNo, kYes };
+  explicit VolumeWorld(Kernel kernel = Kernel::kNo);
+
+  // ---- Steps of a node's life
+  void Restart();  // the mounter's process dies and starts
+  void Reboot();   // all mounts are gone, another boot id; restarts
+  // Another publisher with these options (node-wide attempts).
+  void SetMaxAttempts(int32_t attempts);
+  void DeleteIndex();  // index.db* removed; restarts
+  void BreakIndex();   // its calls answer Unavailable
+  void HealIndex();
+  ReconcileResult Reconcile();  // must succeed
+  VolumeCollection Collect();   // must succeed
+
+  // ---- The provisioner's part
+  void InstallAgent(const std::string& id, const std::string& version);
+  void InstallConfig(const std::string& id, absl::string_view conf);
+  void SetTenant(const std::string& dynakube, const std::string& agent_id,
+                 const std::string& config_id = "",
+                 const std::string& tenant_uuid = "uuid-1");
+  void DeleteTenantAt(const std::string& dynakube, absl::Time at);
+
+  // ---- kubelet's part
+  std::string PodUid(int pod) const;
+  std::string Target(int pod) const;
+  std::string VolumeId(int pod) const;  // as kubelet computes it
+  // The request of a pod; its directory is made unless it was before.
+  PublishRequest Request(int pod);
+  void RemovePodDirectory(int pod);
+
+  // ---- What can be seen
+  std::optional<VolumeRow> Row(const std::string& id);
+  std::string StateOf(const std::string& id);  // "none" without a row
+  bool IsMounted(int pod);
+  bool Exists(const std::string& path) const;
+  // "mount", "upper", … in volumes/<id>, sorted; nothing when it is gone.
+  std::vector<std::string> VolumeFiles(const std::string& id) const;
+  std::vector<std::string> Trash() const;
+  int64_t LeasesOf(const std::string& agent_id);
+  Mounter& mounter() { return *mounter_; }
+
+  TempDir dir;
+  const Layout layout;
+  const std::string kubelet;
+  FakeClock clock;
+  FakeMounter fake;
+  std::string boot_id = "boot-1";
+  std::unique_ptr<Index> index;
+  std::unique_ptr<TargetResolver> targets;
+  std::unique_ptr<Publisher> publisher;
+  // The mount table that the reconciler reads; with the kernel it is real.
+  absl::StatusOr<std::vector<MountEntry>> mounts = std::vector<MountEntry>{};
+
+ private:
+  void Start();
+
+  int32_t max_attempts_ = 0;
+  UniqueFd index_lock_;  // held while the index is broken
+  const Kernel kernel_;
+  std::unique_ptr<Mounter> kernel_mounter_;
+  Mounter* mounter_ = nullptr;
+};
+
+}  // namespace oneagent
+
+#endif  // TESTS_UNIT_CSI_VOLUME_WORLD_H_
