@@ -88,9 +88,8 @@ absl::StatusOr<MountApi> KernelMounter::Probe(const std::string& scratch_dir) {
   const absl::Status context = ProbeContext();
   if (absl::IsUnimplemented(context)) return MountApi::kLegacy;
   RETURN_IF_ERROR(context);
-  // A name of its own: what a crashed probe left is in our way otherwise.
+  // Always the same name, so that this probe clears what a dead one left.
   const std::string scratch = absl::StrCat(scratch_dir, "/.mount-probe");
-  RETURN_IF_ERROR(DeleteTree(scratch));
   absl::Cleanup clean = [&scratch] {
     // What stays is deleted by the next probe.
     (void)DeleteTree(scratch);

@@ -28,8 +28,8 @@ absl::StatusOr<UniqueFd> BuildBind(const std::string& storage, bool read_only);
 // followed.
 absl::Status Attach(int mount_fd, const MountTarget& target);
 
-// Whether the kernel can open a mount context for overlayfs: PermissionDenied
-// without CAP_SYS_ADMIN, Unimplemented when overlayfs or fsopen is missing.
+// Whether a mount context for overlayfs can be opened: PermissionDenied without
+// CAP_SYS_ADMIN, Unimplemented when the kernel or a filter has no fsopen.
 absl::Status ProbeContext();
 
 }  // namespace oneagent

@@ -140,52 +140,5 @@ TEST_P(MountedTarget, MayHaveLostItsServer) {
   EXPECT_FALSE(IsMountRoot());
 }
 
-class MounterProbe : public MountFixture {};
-
-TEST_F(MounterProbe, FindsAWayThatWorksAndLeavesNothing) {
-  const std::string scratch = MakeLayer("scratch");
-  ASSERT_OK_AND_ASSIGN(const MountApi api, KernelMounter::Probe(scratch));
-  EXPECT_EQ(rmdir(scratch.c_str()), 0) << "not empty";
-  KernelMounter mounter(api);
-  EXPECT_OK(mounter.MountOverlay(Writable(), target()));
-  EXPECT_EQ(Contents(InTarget("version")), "1.2.3");
-}
-
-// The kernels that the other two ways are for cannot be had here; on this one
-// the best must be found.
-TEST_F(MounterProbe, PrefersDescriptorsWhereTheKernelTakesThem) {
-  const UniqueFd context(fsopen("overlay", FSOPEN_CLOEXEC));
-  const UniqueFd layer(
-      open(Disk("agent").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const bool takes_descriptors =
-      fsconfig(context.get(), FSCONFIG_SET_FD, "lowerdir+", nullptr,
-               layer.get()) == 0;
-  ASSERT_OK_AND_ASSIGN(const MountApi api,
-                       KernelMounter::Probe(MakeLayer("scratch")));
-  EXPECT_EQ(api == MountApi::kLayerFds, takes_descriptors) << Name(api);
-}
-
-TEST_F(MounterProbe, ClearsWhatADeadProbeLeft) {
-  const std::string scratch = MakeLayer("scratch");
-  WriteLayerFile(MakeLayer("scratch/.mount-probe/a") + "/left", "x");
-  EXPECT_OK(KernelMounter::Probe(scratch));
-  EXPECT_EQ(rmdir(scratch.c_str()), 0) << "not empty";
-}
-
-TEST_F(MounterProbe, NeedsCapSysAdmin) {
-  const std::string scratch = MakeLayer("scratch", 0777);
-  EXPECT_EQ(RunAs(kPodUid, scratch,
-                  [&] {
-                    const auto api = KernelMounter::Probe(".");
-                    return absl::IsPermissionDenied(api.status()) ? 0 : 1;
-                  }),
-            0);
-}
-
-TEST_F(MounterProbe, NamesAScratchDirectoryThatIsMissing) {
-  EXPECT_THAT(KernelMounter::Probe(Disk("gone")),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr(Disk("gone"))));
-}
-
 }  // namespace
 }  // namespace oneagent
