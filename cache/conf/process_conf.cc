@@ -20,7 +20,7 @@ enum class LineKind { kBlank, kComment, kSection, kProperty };
 struct Line {
   LineKind kind = LineKind::kBlank;
   absl::string_view text;  // with its terminator
-  absl::string_view end;   // "\n", "\r\n", or "" at the end of the file
+  absl::string_view end;   // "\n", "\r\n"; "" or "\r" where the file ends
   absl::string_view name;  // section or key
   absl::string_view value;
 };
@@ -30,10 +30,9 @@ bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 Line ParseLine(absl::string_view text) {
   Line line{.text = text, .end = {}, .name = {}, .value = {}};
   absl::string_view content = text;
-  if (absl::ConsumeSuffix(&content, "\n")) {
-    absl::ConsumeSuffix(&content, "\r");
-    line.end = text.substr(content.size());
-  }
+  absl::ConsumeSuffix(&content, "\n");
+  absl::ConsumeSuffix(&content, "\r");
+  line.end = text.substr(content.size());
   const absl::string_view stripped = absl::StripAsciiWhitespace(content);
   if (stripped.empty()) return line;
   if (stripped[0] == '#') {
@@ -95,7 +94,7 @@ class Output {
 
   void AppendLine(absl::string_view line) {
     if (!text_.empty() && text_.back() != '\n') {
-      absl::StrAppend(&text_, newline_);
+      absl::StrAppend(&text_, text_.back() == '\r' ? "\n" : newline_);
     }
     absl::StrAppend(&text_, line);
   }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -64,6 +65,11 @@ size_t OnHeaderLine(char* data, size_t size, size_t count, void* reader) {
 size_t OnBody(char* data, size_t size, size_t count, void* reader) {
   const absl::string_view bytes(data, size * count);
   return static_cast<ResponseReader*>(reader)->OnBody(bytes) ? bytes.size() : 0;
+}
+
+// libcurl calls it about once a second, also while nothing moves.
+int OnTick(void* cancelled, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return (*static_cast<const std::function<bool()>*>(cancelled))() ? 1 : 0;
 }
 
 long Milliseconds(absl::Duration duration) {
@@ -147,6 +153,10 @@ void CurlSession::SetRequest(const std::string& url, absl::Duration timeout) {
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
                    std::max(1L, Milliseconds(request_.stall_timeout) / 1000));
+  if (!request_.cancelled) return;
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &OnTick);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &request_.cancelled);
 }
 
 void CurlSession::SetTrust() {
@@ -222,6 +232,10 @@ ExchangeResult CurlSession::Conclude(int code, ResponseReader& reader) {
       return Outcome(ExchangeResult::Kind::kUnusableRange, absl::OkStatus());
     case ResponseReader::Verdict::kFine:
       if (code == CURLE_OK) break;
+      if (code == CURLE_ABORTED_BY_CALLBACK) {
+        return Outcome(ExchangeResult::Kind::kFailed,
+                       absl::CancelledError("cancelled"));
+      }
       return FromCurlCode(
           static_cast<CURLcode>(code),
           Printable(error_[0] != '\0'

@@ -149,6 +149,9 @@ absl::StatusOr<FetchResult> CurlFetcher::TryUntilDone(
                : absl::StatusOr<FetchResult>(std::move(result.status));
   };
   for (int attempt = 1;; ++attempt) {
+    if (request.cancelled && request.cancelled()) {
+      return absl::CancelledError("cancelled");
+    }
     ExchangeResult result = Attempt(request, file.get(), deadline, session);
     const bool again = result.kind == ExchangeResult::Kind::kBroken ||
                        (result.kind == ExchangeResult::Kind::kAnswer &&

@@ -297,7 +297,11 @@ absl::StatusOr<std::optional<ProcessConfig>> DeploymentApi::GetProcessConfig(
                                  .key = property.key(),
                                  .value = property.value()});
     status = CheckConfProperty(result.properties.back());
-    if (!status.ok()) return Annotate(status, kObject);
+    if (!status.ok()) {
+      // It names the property, and names come from the server too.
+      return absl::InvalidArgumentError(
+          absl::StrCat(kObject, ": ", Presentable(access, status.message())));
+    }
   }
   return result;
 }

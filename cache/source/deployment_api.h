@@ -36,11 +36,15 @@ struct ConnectionDetails {
   std::string tenant_uuid;
   std::string tenant_token;
   std::string endpoints;  // as the API formats them, else comma-separated
+
+  bool operator==(const ConnectionDetails&) const = default;
 };
 
 struct ProcessConfig {
   int64_t revision = 0;
   std::vector<ConfProperty> properties;
+
+  bool operator==(const ProcessConfig&) const = default;
 };
 
 class DeploymentApi {
