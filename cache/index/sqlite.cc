@@ -12,7 +12,9 @@ namespace oneagent {
 namespace {
 
 absl::StatusCode CodeOf(int code) {
-  if (code == SQLITE_CONSTRAINT_FOREIGNKEY) {
+  // A RESTRICT is carried out by a trigger of SQLite's own; we have none.
+  if (code == SQLITE_CONSTRAINT_FOREIGNKEY ||
+      code == SQLITE_CONSTRAINT_TRIGGER) {
     return absl::StatusCode::kFailedPrecondition;
   }
   switch (code & 0xff) {
