@@ -1,0 +1,150 @@
+#include "csi/config.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/flags.h"
+#include "base/posix_status.h"
+#include "base/status_macros.h"
+#include "csi/endpoint.h"
+
+namespace oneagent {
+namespace {
+
+// CSI: a node id has at most 256 bytes.
+constexpr size_t kMostNodeIdBytes = 256;
+
+struct RawFlags {
+  std::string endpoint;
+  bool help = false;
+  bool version = false;
+};
+
+template <typename T>
+Flag ParsedFlag(std::string name, std::string value_name, std::string help,
+                absl::StatusOr<T> (*parse)(absl::string_view), T* target) {
+  return {.name = std::move(name),
+          .value_name = std::move(value_name),
+          .help = std::move(help),
+          .set = [parse, target](absl::string_view text) -> absl::Status {
+            ASSIGN_OR_RETURN(*target, parse(text));
+            return absl::OkStatus();
+          }};
+}
+
+absl::StatusOr<TargetCheck> ParseTargetCheck(absl::string_view text) {
+  if (text == "kubelet") return TargetCheck::kKubelet;
+  if (text == "any") return TargetCheck::kAny;
+  return absl::InvalidArgumentError("not one of kubelet, any");
+}
+
+std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
+  return {
+      StringFlag("endpoint", "SOCKET",
+                 "unix:/path, unix:///path or /path (default: $CSI_ENDPOINT)",
+                 &raw->endpoint),
+      StringFlag("data-dir", "DIR", "where the cache lives", &config->data_dir),
+      StringFlag("kubelet-dir", "DIR",
+                 "kubelet's root (default: /var/lib/kubelet)",
+                 &config->kubelet_dir),
+      StringFlag("node-id", "NAME", "this node's name", &config->node_id),
+      ParsedFlag("log-format", "FORMAT", "text (default) or json",
+                 ParseLogFormat, &config->log_format),
+      ParsedFlag("log-level", "LEVEL", "debug, info (default), warning, error",
+                 ParseLogLevel, &config->log_level),
+      IntFlag("max-in-flight", "N",
+              "volumes published or unpublished at once (default: 20)",
+              &config->max_in_flight, /*least=*/1, /*most=*/1000),
+      IntFlag("max-mount-attempts", "N",
+              "attempts before a volume is published empty (default: 0, off)",
+              &config->max_mount_attempts, /*least=*/0, /*most=*/1'000'000),
+      ParsedFlag("target-check", "RULE",
+                 "kubelet (default), or any: targets outside kubelet's pods",
+                 ParseTargetCheck, &config->target_check),
+      SwitchFlag("help", "print this and exit", &raw->help),
+      SwitchFlag("version", "print the version and exit", &raw->version),
+  };
+}
+
+absl::Status CheckDirectory(absl::string_view flag, const std::string& path) {
+  if (path.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("--", flag, ": missing"));
+  }
+  if (path.front() != '/' || path.find('\0') != std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--", flag, "=", absl::CHexEscape(path), ": not an absolute path"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNodeId(const std::string& node_id) {
+  if (node_id.empty()) {
+    return absl::InvalidArgumentError("--node-id: missing");
+  }
+  if (node_id.size() > kMostNodeIdBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--node-id=", node_id.substr(0, 16), "...: ", node_id.size(),
+        " bytes, more than ", kMostNodeIdBytes));
+  }
+  const bool is_printable =
+      std::all_of(node_id.begin(), node_id.end(),
+                  [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!is_printable) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--node-id=", absl::CHexEscape(node_id), ": not a node's name"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<MounterConfig> ParseMounterConfig(int argc, char* const* argv,
+                                                 const char* csi_endpoint) {
+  MounterConfig config;
+  RawFlags raw;
+  ASSIGN_OR_RETURN(const std::vector<std::string> words,
+                   ParseFlags(Flags(&raw, &config), argc, argv));
+  if (!words.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(absl::CHexEscape(words.front()), ": unexpected argument"));
+  }
+  if (raw.help || raw.version) {
+    config.action = raw.help ? MounterConfig::Action::kHelp
+                             : MounterConfig::Action::kVersion;
+    return config;
+  }
+  const bool has_flag = !raw.endpoint.empty();
+  if (!has_flag && (csi_endpoint == nullptr || *csi_endpoint == '\0')) {
+    return absl::InvalidArgumentError(
+        "--endpoint: missing, and CSI_ENDPOINT is not set");
+  }
+  absl::StatusOr<std::string> socket_path =
+      ParseEndpoint(has_flag ? raw.endpoint : csi_endpoint);
+  if (!socket_path.ok()) {
+    return Annotate(socket_path.status(),
+                    has_flag ? "--endpoint" : "CSI_ENDPOINT");
+  }
+  config.socket_path = *std::move(socket_path);
+  RETURN_IF_ERROR(CheckDirectory("data-dir", config.data_dir));
+  RETURN_IF_ERROR(CheckDirectory("kubelet-dir", config.kubelet_dir));
+  RETURN_IF_ERROR(CheckNodeId(config.node_id));
+  return config;
+}
+
+std::string MounterHelp() {
+  RawFlags raw;
+  MounterConfig config;
+  return absl::StrCat(
+      "oneagent-csi-mounter: CSI node plugin csi.oneagent.dynatrace.com\n\n"
+      "usage: oneagent-csi-mounter --endpoint=SOCKET --data-dir=DIR "
+      "--node-id=NAME\n         [flags]\n\nflags:\n",
+      FlagHelp(Flags(&raw, &config)),
+      "\nexample:\n  oneagent-csi-mounter --endpoint=unix:///csi/csi.sock "
+      "--data-dir=/data \\\n    --node-id=\"$NODE_NAME\"\n");
+}
+
+}  // namespace oneagent

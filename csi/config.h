@@ -1,0 +1,38 @@
+// The mounter's command line.
+#ifndef CSI_CONFIG_H_
+#define CSI_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/log.h"
+#include "overlay/target_resolver.h"
+
+namespace oneagent {
+
+struct MounterConfig {
+  enum class Action { kServe, kHelp, kVersion };
+  Action action = Action::kServe;
+  std::string socket_path;  // of --endpoint, else of CSI_ENDPOINT
+  std::string data_dir;
+  std::string kubelet_dir = "/var/lib/kubelet";
+  std::string node_id;
+  LogFormat log_format = LogFormat::kText;
+  LogLevel log_level = LogLevel::kInfo;
+  int64_t max_in_flight = 20;
+  int64_t max_mount_attempts = 0;  // 0: no limit
+  TargetCheck target_check = TargetCheck::kKubelet;
+};
+
+// `csi_endpoint` is the value of CSI_ENDPOINT, or null. InvalidArgument naming
+// the flag and its value. With --help or --version nothing else is required.
+absl::StatusOr<MounterConfig> ParseMounterConfig(int argc, char* const* argv,
+                                                 const char* csi_endpoint);
+
+// The text of --help.
+std::string MounterHelp();
+
+}  // namespace oneagent
+
+#endif  // CSI_CONFIG_H_

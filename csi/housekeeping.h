@@ -1,0 +1,58 @@
+// What the mounter does besides answering calls: reconciles when the index was
+// replaced, collects, counts. Each chore is a function that tests call; Start
+// puts a thread around each.
+#ifndef CSI_HOUSEKEEPING_H_
+#define CSI_HOUSEKEEPING_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "csi/periodic_task.h"
+#include "csi/reconciler.h"
+#include "csi/volume_collector.h"
+#include "csi/volume_stats.h"
+
+namespace oneagent {
+
+class Housekeeping {
+ public:
+  // All borrowed; must outlive this. The reconciler and the collector must be
+  // guarded by the queue that publish and unpublish wait in.
+  Housekeeping(Reconciler& reconciler, VolumeCollector& collector,
+               VolumeStats& stats, const Log& log, const Clock& clock);
+
+  // Reconciles if that is needed. One line for each reconcile, and one when
+  // its failure changes: with an index that is broken for hours there is not
+  // a line each second. One thread at a time.
+  void ReconcileOnce();
+
+  // One thread at a time, which may be another one.
+  void CollectOnce();
+
+  // Every second, 30 s and 10 s, until this is destroyed (which waits for a
+  // chore that is at work).
+  void Start();
+
+ private:
+  Reconciler& reconciler_;
+  VolumeCollector& collector_;
+  VolumeStats& stats_;
+  const Log& log_;
+  const Clock& clock_;
+
+  std::string reconcile_failure_;  // said last; empty: none
+  std::string collect_failure_;
+  std::vector<std::unique_ptr<PeriodicTask>> tasks_;  // last: use the others
+};
+
+// The line that a reconcile leaves.
+void LogReconcile(const Log& log, const ReconcileResult& result,
+                  absl::Duration duration);
+
+}  // namespace oneagent
+
+#endif  // CSI_HOUSEKEEPING_H_

@@ -1,0 +1,331 @@
+#include "csi/node_service.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/duration.h"
+#include "base/failpoint.h"
+#include "csi/grpc_status.h"
+#include "csi/volume_request.h"
+#include "proto/csi.grpc.pb.h"
+
+namespace oneagent {
+namespace {
+
+using ::csi::v1::NodeServiceCapability;
+using ::csi::v1::VolumeUsage;
+
+// Kubelet gives each call two minutes; who gives none gets as much.
+constexpr absl::Duration kDefaultDeadline = absl::Minutes(2);
+// A call that cannot be begun in time is answered this long before its
+// deadline, so that the caller reads why.
+constexpr absl::Duration kAnswerMargin = absl::Milliseconds(500);
+// Of one logged value: everything in a request may be hostile, and long.
+constexpr size_t kMostLogged = 512;
+
+std::string Logged(absl::string_view text) {
+  if (text.size() <= kMostLogged) return std::string(text);
+  return absl::StrCat(text.substr(0, kMostLogged), "...");
+}
+
+absl::Time QueueDeadline(const grpc::CallbackServerContext& context) {
+  using SystemTime = std::chrono::system_clock::time_point;
+  const SystemTime given = context.deadline();
+  const absl::Time now = absl::Now();
+  const absl::Time deadline = given == SystemTime::max()
+                                  ? now + kDefaultDeadline
+                                  : absl::FromChrono(given);
+  return deadline - std::min(kAnswerMargin, (deadline - now) / 10);
+}
+
+// One call: what is logged of it, and its answer. Copyable, so that it can
+// wait in a queue.
+class Call {
+ public:
+  Call(const char* name, grpc::CallbackServerContext* context, const Log& log)
+      : name_(name),
+        log_(&log),
+        context_(context),
+        reactor_(context->DefaultReactor()),
+        start_(std::chrono::steady_clock::now()) {}
+
+  grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+  absl::Time queue_deadline() const { return QueueDeadline(*context_); }
+  bool is_abandoned() const { return context_->IsCancelled(); }
+
+  // Only what is named here is ever logged: a volume context may carry tokens.
+  void Add(const char* key, absl::string_view value) {
+    if (!value.empty()) fields_.emplace_back(key, Logged(value));
+  }
+
+  // Answers and logs. The context is gone after it.
+  void Finish(const absl::Status& status, absl::string_view outcome = "") {
+    Add("outcome", outcome);
+    fields_.emplace_back("duration", Elapsed());
+    fields_.emplace_back("code", absl::StatusCodeToString(status.code()));
+    if (status.ok()) {
+      log_->Info(name_, fields_);
+    } else {
+      Add("error", status.message());
+      log_->Warning(name_, fields_);
+    }
+    reactor_->Finish(ToGrpcStatus(status));
+  }
+
+  // As Finish with OK, for what is asked all the time.
+  void FinishQuietly() {
+    log_->Debug(name_, {{"code", "OK"}});
+    reactor_->Finish(grpc::Status::OK);
+  }
+
+ private:
+  std::string Elapsed() const {
+    return FormatGoDuration(
+        absl::FromChrono(std::chrono::duration_cast<std::chrono::microseconds>(
+            std::chrono::steady_clock::now() - start_)));
+  }
+
+  const char* name_;
+  const Log* log_;
+  grpc::CallbackServerContext* context_;
+  grpc::ServerUnaryReactor* reactor_;
+  std::chrono::steady_clock::time_point start_;
+  LogFields fields_;
+};
+
+RawPublishRequest RawOf(const ::csi::v1::NodePublishVolumeRequest& request) {
+  using Capability = RawPublishRequest::Capability;
+  RawPublishRequest raw;
+  raw.volume_id = request.volume_id();
+  raw.target_path = request.target_path();
+  raw.read_only = request.readonly();
+  if (request.has_volume_capability()) {
+    const ::csi::v1::VolumeCapability& capability = request.volume_capability();
+    raw.capability = capability.has_block()   ? Capability::kBlock
+                     : capability.has_mount() ? Capability::kMount
+                                              : Capability::kNeither;
+  }
+  if (!request.volume_context().empty()) {
+    raw.context.emplace(request.volume_context().begin(),
+                        request.volume_context().end());
+  }
+  return raw;
+}
+
+void AddUsage(VolumeUsage::Unit unit, const VolumeFigures::Usage& figures,
+              ::csi::v1::NodeGetVolumeStatsResponse* response) {
+  VolumeUsage* const usage = response->add_usage();
+  usage->set_unit(unit);
+  usage->set_used(figures.used);
+  usage->set_total(figures.total);
+  usage->set_available(figures.available);
+}
+
+class NodeService final : public ::csi::v1::Node::CallbackService {
+ public:
+  explicit NodeService(NodeServiceParts parts) : parts_(std::move(parts)) {}
+
+  grpc::ServerUnaryReactor* NodePublishVolume(
+      grpc::CallbackServerContext* context,
+      const ::csi::v1::NodePublishVolumeRequest* request,
+      ::csi::v1::NodePublishVolumeResponse* /*response*/) override;
+  grpc::ServerUnaryReactor* NodeUnpublishVolume(
+      grpc::CallbackServerContext* context,
+      const ::csi::v1::NodeUnpublishVolumeRequest* request,
+      ::csi::v1::NodeUnpublishVolumeResponse* /*response*/) override;
+  grpc::ServerUnaryReactor* NodeGetVolumeStats(
+      grpc::CallbackServerContext* context,
+      const ::csi::v1::NodeGetVolumeStatsRequest* request,
+      ::csi::v1::NodeGetVolumeStatsResponse* response) override;
+
+  grpc::ServerUnaryReactor* NodeGetCapabilities(
+      grpc::CallbackServerContext* context,
+      const ::csi::v1::NodeGetCapabilitiesRequest* /*request*/,
+      ::csi::v1::NodeGetCapabilitiesResponse* response) override {
+    for (const auto type : {NodeServiceCapability::RPC::GET_VOLUME_STATS,
+                            NodeServiceCapability::RPC::VOLUME_CONDITION}) {
+      response->add_capabilities()->mutable_rpc()->set_type(type);
+    }
+    Call call("NodeGetCapabilities", context, parts_.log);
+    call.FinishQuietly();
+    return call.reactor();
+  }
+
+  grpc::ServerUnaryReactor* NodeGetInfo(
+      grpc::CallbackServerContext* context,
+      const ::csi::v1::NodeGetInfoRequest* /*request*/,
+      ::csi::v1::NodeGetInfoResponse* response) override {
+    response->set_node_id(parts_.node_id);
+    Call call("NodeGetInfo", context, parts_.log);
+    call.Finish(absl::OkStatus());
+    return call.reactor();
+  }
+
+  grpc::ServerUnaryReactor* NodeStageVolume(
+      grpc::CallbackServerContext* context,
+      const ::csi::v1::NodeStageVolumeRequest* /*request*/,
+      ::csi::v1::NodeStageVolumeResponse* /*response*/) override {
+    return Refuse("NodeStageVolume", context);
+  }
+  grpc::ServerUnaryReactor* NodeUnstageVolume(
+      grpc::CallbackServerContext* context,
+      const ::csi::v1::NodeUnstageVolumeRequest* /*request*/,
+      ::csi::v1::NodeUnstageVolumeResponse* /*response*/) override {
+    return Refuse("NodeUnstageVolume", context);
+  }
+  grpc::ServerUnaryReactor* NodeExpandVolume(
+      grpc::CallbackServerContext* context,
+      const ::csi::v1::NodeExpandVolumeRequest* /*request*/,
+      ::csi::v1::NodeExpandVolumeResponse* /*response*/) override {
+    return Refuse("NodeExpandVolume", context);
+  }
+
+ private:
+  grpc::ServerUnaryReactor* Refuse(const char* name,
+                                   grpc::CallbackServerContext* context) {
+    Call call(name, context, parts_.log);
+    call.Finish(absl::UnimplementedError(
+        absl::StrCat(name, " is not implemented by this driver")));
+    return call.reactor();
+  }
+
+  void Enqueue(WorkQueue& queue, const std::string& key, Call call,
+               std::function<void(Call&)> work);
+
+  const NodeServiceParts parts_;
+};
+
+// A caller that is gone before the work begins gets none done: it asks again,
+// or for the opposite. Work that has begun is finished whatever happens to the
+// caller (CSI: a dropped connection does not mean "cancelled").
+void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
+                          std::function<void(Call&)> work) {
+  const absl::Time deadline = call.queue_deadline();
+  queue.Submit(
+      {.key = key,
+       .deadline = deadline,
+       .run =
+           [call, work = std::move(work)]() mutable {
+             if (call.is_abandoned()) {
+               call.Finish(absl::CancelledError("caller is gone"), "not begun");
+               return;
+             }
+             Failpoint("node:begun");
+             work(call);
+           },
+       .expired =
+           [call, deadline, &queue]() mutable {
+             if (absl::Now() < deadline) {
+               call.Finish(absl::UnavailableError("mounter is shutting down"),
+                           "not begun");
+               return;
+             }
+             call.Finish(absl::ResourceExhaustedError(absl::StrCat(
+                             "no turn within the deadline: ", queue.running(),
+                             " volume operations at work, ", queue.waiting(),
+                             " waiting")),
+                         "not begun");
+           }});
+}
+
+grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
+    grpc::CallbackServerContext* context,
+    const ::csi::v1::NodePublishVolumeRequest* request,
+    ::csi::v1::NodePublishVolumeResponse* /*response*/) {
+  Call call("NodePublishVolume", context, parts_.log);
+  call.Add("volume", request->volume_id());
+  call.Add("target", request->target_path());
+  absl::StatusOr<PublishRequest> parsed = ParsePublishRequest(RawOf(*request));
+  if (!parsed.ok()) {
+    call.Finish(parsed.status());
+    return call.reactor();
+  }
+  call.Add("pod", parsed->pod);
+  call.Add("namespace", parsed->namespace_name);
+  call.Add("dynakube", parsed->dynakube);
+  call.Add("mode", Name(parsed->mode));
+  Enqueue(parts_.volume_queue, parsed->volume_id, call,
+          [this, publish = *parsed](Call& begun) {
+            const absl::StatusOr<PublishResult> result =
+                parts_.publisher.Publish(publish);
+            if (!result.ok()) {
+              begun.Finish(result.status(), "failed");
+              return;
+            }
+            begun.Add("agent", result->agent_id);
+            begun.Add("reason", result->reason);
+            begun.Finish(absl::OkStatus(), Name(result->outcome));
+          });
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
+    grpc::CallbackServerContext* context,
+    const ::csi::v1::NodeUnpublishVolumeRequest* request,
+    ::csi::v1::NodeUnpublishVolumeResponse* /*response*/) {
+  Call call("NodeUnpublishVolume", context, parts_.log);
+  const std::string volume_id = request->volume_id();
+  const std::string target = request->target_path();
+  call.Add("volume", volume_id);
+  call.Add("target", target);
+  const absl::Status checked = CheckUnpublishRequest(volume_id, target);
+  if (!checked.ok()) {
+    call.Finish(checked);
+    return call.reactor();
+  }
+  Enqueue(parts_.volume_queue, volume_id, call,
+          [this, volume_id, target](Call& begun) {
+            const absl::Status status =
+                parts_.publisher.Unpublish(volume_id, target);
+            begun.Finish(status, status.ok() ? "unpublished" : "failed");
+          });
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
+    grpc::CallbackServerContext* context,
+    const ::csi::v1::NodeGetVolumeStatsRequest* request,
+    ::csi::v1::NodeGetVolumeStatsResponse* response) {
+  Call call("NodeGetVolumeStats", context, parts_.log);
+  const std::string volume_id = request->volume_id();
+  const std::string path = request->volume_path();
+  call.Add("volume", volume_id);
+  call.Add("target", path);
+  if (volume_id.empty() || path.empty()) {
+    call.Finish(absl::InvalidArgumentError(
+        volume_id.empty() ? "Volume ID missing in request"
+                          : "Volume path missing in request"));
+    return call.reactor();
+  }
+  Enqueue(parts_.stats_queue, volume_id, call,
+          [this, volume_id, path, response](Call& begun) {
+            const absl::StatusOr<VolumeFigures> figures =
+                parts_.stats.Get(volume_id, path);
+            if (!figures.ok()) {
+              begun.Finish(figures.status());
+              return;
+            }
+            AddUsage(VolumeUsage::BYTES, figures->bytes, response);
+            AddUsage(VolumeUsage::INODES, figures->inodes, response);
+            auto* const condition = response->mutable_volume_condition();
+            condition->set_abnormal(figures->is_abnormal);
+            condition->set_message(figures->condition);
+            // Kubelet asks once a minute for each volume.
+            begun.FinishQuietly();
+          });
+  return call.reactor();
+}
+
+}  // namespace
+
+GrpcService NewNodeService(NodeServiceParts parts) {
+  return GrpcService(new NodeService(std::move(parts)));
+}
+
+}  // namespace oneagent

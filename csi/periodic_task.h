@@ -1,0 +1,36 @@
+// The thin thread around a RunOnce: calls it now and then, until it is
+// destroyed. The destructor waits for a call that is at work.
+#ifndef CSI_PERIODIC_TASK_H_
+#define CSI_PERIODIC_TASK_H_
+
+#include <functional>
+#include <thread>
+
+#include "absl/time/time.h"
+#include "base/mutex.h"
+
+namespace oneagent {
+
+class PeriodicTask {
+ public:
+  // The first call comes after one interval.
+  PeriodicTask(absl::Duration interval, std::function<void()> run_once);
+  ~PeriodicTask();
+  PeriodicTask(const PeriodicTask&) = delete;
+  PeriodicTask& operator=(const PeriodicTask&) = delete;
+
+ private:
+  void Loop();
+
+  const absl::Duration interval_;
+  const std::function<void()> run_once_;
+
+  Mutex mu_;
+  CondVar stop_cv_;
+  bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace oneagent
+
+#endif  // CSI_PERIODIC_TASK_H_

@@ -1,0 +1,54 @@
+// Serves gRPC services on listening sockets of our own: gRPC's own unix
+// listener unlinks a live socket at start and a successor's at shutdown.
+//
+//   Server server({NewIdentityService(log), …});
+//   RETURN_IF_ERROR(server.Start());
+//   server.Listen(std::move(socket));      // any number of sockets
+//   …
+//   server.StopAccepting();                // no new connections, paths gone
+//   queue.Drain();                         // calls at work are answered
+//   server.Shutdown(absl::Seconds(1));
+//
+// One thread accepts for each socket; accepted descriptors are handed to gRPC.
+// Methods are for one thread; calls are served on gRPC's own.
+#ifndef CSI_SERVER_H_
+#define CSI_SERVER_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "csi/grpc_service.h"
+#include "csi/listening_socket.h"
+
+namespace oneagent {
+
+inline constexpr int kMaxMessageBytes = 4 << 20;
+
+class Server {
+ public:
+  explicit Server(std::vector<GrpcService> services);
+  // StopAccepting and Shutdown, as far as they have not happened.
+  ~Server();
+
+  // Internal when gRPC does not start. Once, before Listen.
+  absl::Status Start();
+
+  void Listen(std::unique_ptr<ListeningSocket> socket);
+
+  // Ends the accepting threads and removes the sockets' paths. Connections
+  // that are open stay.
+  void StopAccepting();
+
+  // Waits at most `grace` for calls, cancels the rest, closes connections.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  struct State;
+  const std::unique_ptr<State> state_;
+};
+
+}  // namespace oneagent
+
+#endif  // CSI_SERVER_H_
