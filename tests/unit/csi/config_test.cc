@@ -1,0 +1,118 @@
+#include "csi/config.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+
+namespace oneagent {
+namespace {
+
+using ::testing::HasSubstr;
+
+absl::StatusOr<MounterConfig> Parse(std::vector<std::string> words,
+                                    const char* csi_endpoint = nullptr) {
+  words.insert(words.begin(), "oneagent-csi-mounter");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return ParseMounterConfig(static_cast<int>(argv.size()), argv.data(),
+                            csi_endpoint);
+}
+
+std::vector<std::string> Required(std::vector<std::string> more = {}) {
+  std::vector<std::string> words = {"--endpoint=unix:/csi/csi.sock",
+                                    "--data-dir=/data", "--node-id=node-1"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+TEST(MounterConfigTest, HasTheDocumentedDefaults) {
+  ASSERT_OK_AND_ASSIGN(const MounterConfig config, Parse(Required()));
+  EXPECT_EQ(config.action, MounterConfig::Action::kServe);
+  EXPECT_EQ(config.socket_path, "/csi/csi.sock");
+  EXPECT_EQ(config.data_dir, "/data");
+  EXPECT_EQ(config.kubelet_dir, "/var/lib/kubelet");
+  EXPECT_EQ(config.node_id, "node-1");
+  EXPECT_EQ(config.log_format, LogFormat::kText);
+  EXPECT_EQ(config.log_level, LogLevel::kInfo);
+  EXPECT_EQ(config.max_in_flight, 20);
+  EXPECT_EQ(config.max_mount_attempts, 0);
+  EXPECT_EQ(config.target_check, TargetCheck::kKubelet);
+}
+
+TEST(MounterConfigTest, TakesEveryFlag) {
+  ASSERT_OK_AND_ASSIGN(
+      const MounterConfig config,
+      Parse(Required({"--kubelet-dir", "/k", "--log-format=json",
+                      "--log-level=debug", "--max-in-flight=7",
+                      "--max-mount-attempts=3", "--target-check=any"})));
+  EXPECT_EQ(config.kubelet_dir, "/k");
+  EXPECT_EQ(config.log_format, LogFormat::kJson);
+  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.max_in_flight, 7);
+  EXPECT_EQ(config.max_mount_attempts, 3);
+  EXPECT_EQ(config.target_check, TargetCheck::kAny);
+}
+
+TEST(MounterConfigTest, EndpointComesFromTheEnvironmentWhereTheFlagIsAbsent) {
+  const std::vector<std::string> words = {"--data-dir=/data",
+                                          "--node-id=node-1"};
+  ASSERT_OK_AND_ASSIGN(const MounterConfig config,
+                       Parse(words, "unix:///env/csi.sock"));
+  EXPECT_EQ(config.socket_path, "/env/csi.sock");
+  ASSERT_OK_AND_ASSIGN(const MounterConfig both,
+                       Parse(Required(), "unix:///env/csi.sock"));
+  EXPECT_EQ(both.socket_path, "/csi/csi.sock");
+  EXPECT_THAT(Parse(words, "tcp://x"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("CSI_ENDPOINT: tcp://x: ")));
+}
+
+TEST(MounterConfigTest, RefusalNamesFlagAndValue) {
+  const std::string long_id(257, 'n');
+  const struct {
+    std::vector<std::string> words;
+    const char* want;
+  } kCases[] = {
+      {{"--data-dir=/d", "--node-id=n"}, "--endpoint: missing"},
+      {{"--endpoint=/s", "--node-id=n"}, "--data-dir: missing"},
+      {{"--endpoint=/s", "--data-dir=/d"}, "--node-id: missing"},
+      {{"--endpoint=tcp://h:1", "--data-dir=/d", "--node-id=n"},
+       "--endpoint: tcp://h:1: endpoint is not"},
+      {Required({"--data-dir=d"}), "--data-dir=d: not an absolute path"},
+      {Required({"--kubelet-dir=k"}), "--kubelet-dir=k: not an absolute path"},
+      {Required({"--node-id=" + long_id}), "257 bytes, more than 256"},
+      {Required({"--node-id=a b"}), "--node-id=a b: not a node's name"},
+      {Required({"--max-in-flight=0"}), "--max-in-flight=0"},
+      {Required({"--max-in-flight=many"}), "--max-in-flight=many"},
+      {Required({"--max-mount-attempts=-1"}), "--max-mount-attempts=-1"},
+      {Required({"--log-format=xml"}), "--log-format=xml"},
+      {Required({"--log-level=loud"}), "--log-level=loud"},
+      {Required({"--target-check=none"}), "--target-check=none"},
+      {Required({"--unknown"}), "--unknown"},
+      {Required({"serve"}), "serve: unexpected argument"},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_THAT(Parse(test.words), StatusIs(absl::StatusCode::kInvalidArgument,
+                                            HasSubstr(test.want)));
+  }
+}
+
+TEST(MounterConfigTest, HelpAndVersionNeedNothingElse) {
+  ASSERT_OK_AND_ASSIGN(const MounterConfig help, Parse({"--help"}));
+  EXPECT_EQ(help.action, MounterConfig::Action::kHelp);
+  ASSERT_OK_AND_ASSIGN(const MounterConfig version, Parse({"--version"}));
+  EXPECT_EQ(version.action, MounterConfig::Action::kVersion);
+  for (const char* flag :
+       {"--endpoint", "--data-dir", "--kubelet-dir", "--node-id",
+        "--log-format", "--log-level", "--max-in-flight",
+        "--max-mount-attempts", "--target-check"}) {
+    EXPECT_THAT(MounterHelp(), HasSubstr(flag));
+  }
+}
+
+}  // namespace
+}  // namespace oneagent

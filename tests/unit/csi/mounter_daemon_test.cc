@@ -1,0 +1,261 @@
+// The shipped program: start, refusals, drain, crash.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/durable_file.h"
+#include "base/unique_fd.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/csi_client.h"
+#include "tests/support/daemon.h"
+#include "tests/support/private_mounts.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace oneagent {
+namespace {
+
+using ::testing::HasSubstr;
+
+class MounterDaemonTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { EnterPrivateMountNamespace(); }
+
+  void SetUp() override { dir_.MakeDir("kubelet/pods"); }
+  void TearDown() override {
+    daemon_.reset();
+    for (const CsiPublishCall& call : published_) {
+      umount2(call.target_path.c_str(), 0);
+    }
+  }
+
+  std::vector<std::string> Command(std::vector<std::string> more = {}) const {
+    std::vector<std::string> argv = {
+        MOUNTER_BINARY, absl::StrCat("--endpoint=unix://", socket_),
+        absl::StrCat("--data-dir=", dir_.Path("data")),
+        absl::StrCat("--kubelet-dir=", dir_.Path("kubelet")),
+        "--node-id=node-1"};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return argv;
+  }
+
+  // Starts the daemon; it serves when this returns.
+  void Start(const std::vector<std::string>& more = {}) {
+    daemon_ = std::make_unique<Daemon>(Command(more), dir_.Path("log"));
+    // A channel that is kept would sit in its backoff.
+    TestCsiClient client(socket_, TestCsiClient::Connections::kOnePerCall);
+    while (!client.Probe().ok()) {
+      ASSERT_TRUE(daemon_->IsRunning()) << daemon_->Log();
+    }
+  }
+  // Runs a daemon that must refuse to start; returns what it said.
+  std::string Refused(const std::vector<std::string>& argv) {
+    const ProgramResult result = RunProgram(argv);
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    return result.err;
+  }
+
+  CsiPublishCall Call(int pod, std::map<std::string, std::string> attributes = {
+                                   {"mode", "host"}, {"dynakube", "dk"}}) {
+    CsiPublishCall call = KubeletPublishCall(
+        dir_.Path("kubelet"),
+        {.name = absl::StrCat("pod-", pod), .uid = absl::StrCat("uid-", pod)},
+        "oneagent", attributes);
+    MakeKubeletDirs(call.target_path);
+    published_.push_back(call);
+    return call;
+  }
+  bool Exists(const std::string& path) { return *PathExists(path); }
+
+  TempDir dir_;
+  const std::string socket_ = dir_.Path("csi.sock");
+  std::unique_ptr<Daemon> daemon_;
+  std::vector<CsiPublishCall> published_;
+};
+
+// Waiters for a lock on the inode of `path`, as the kernel lists them.
+int WaitersFor(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return 0;
+  const std::string inode = absl::StrCat(":", info.st_ino, " ");
+  const absl::StatusOr<std::string> locks = ReadWholeFile("/proc/locks");
+  if (!locks.ok()) return 0;
+  int waiters = 0;
+  size_t begin = 0;
+  for (size_t end; (end = locks->find('\n', begin)) != std::string::npos;
+       begin = end + 1) {
+    const std::string line = locks->substr(begin, end - begin);
+    const bool waits = line.find("->") != std::string::npos;
+    if (waits && line.find(inode) != std::string::npos) ++waiters;
+  }
+  return waiters;
+}
+
+TEST_F(MounterDaemonTest, ServesOnASocketThatOnlyRootMayUse) {
+  Start();
+  struct stat info;
+  ASSERT_EQ(lstat(socket_.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode, mode_t{S_IFSOCK | 0600});
+  ASSERT_EQ(lstat(dir_.Path("data").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode, mode_t{S_IFDIR | 0700});
+  EXPECT_EQ(daemon_->Terminate(), 0);
+  EXPECT_FALSE(Exists(socket_));
+  EXPECT_THAT(daemon_->Log(), HasSubstr("stopped"));
+}
+
+TEST_F(MounterDaemonTest, KeepsOnlyThePrivilegesItNeeds) {
+  Start();
+  ASSERT_OK_AND_ASSIGN(
+      const std::string status,
+      ReadWholeFile(absl::StrCat("/proc/", daemon_->pid(), "/status")));
+  // CHOWN (0), DAC_OVERRIDE (1), FOWNER (3), SYS_ADMIN (21).
+  EXPECT_THAT(status, HasSubstr("CapPrm:\t000000000020000b"));
+  EXPECT_THAT(status, HasSubstr("CapEff:\t000000000020000b"));
+  EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1"));
+}
+
+TEST_F(MounterDaemonTest, EndpointMayComeFromTheEnvironment) {
+  const std::vector<std::string> argv = {
+      MOUNTER_BINARY, absl::StrCat("--data-dir=", dir_.Path("data")),
+      "--node-id=n"};
+  EXPECT_THAT(Refused(argv), HasSubstr("--endpoint: missing"));
+  const ProgramResult result = RunProgram(argv, {"CSI_ENDPOINT=tcp://h:1"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("CSI_ENDPOINT: tcp://h:1"));
+}
+
+TEST_F(MounterDaemonTest, WrongUseIsOneLineAndExitCodeOne) {
+  const std::string said = Refused(Command({"--max-in-flight=none"}));
+  EXPECT_THAT(said, HasSubstr("--max-in-flight=none"));
+  EXPECT_EQ(said.find('\n'), said.size() - 1);
+}
+
+TEST_F(MounterDaemonTest, SecondInstanceOnTheSocketExitsAndTheFirstServesOn) {
+  Start();
+  std::vector<std::string> argv = Command();
+  argv[2] = absl::StrCat("--data-dir=", dir_.Path("other"));
+  EXPECT_THAT(Refused(argv), HasSubstr(absl::StrCat(
+                                 socket_, ": another instance is listening")));
+  TestCsiClient client(socket_);
+  EXPECT_THAT(client.GetNodeId(), IsOkAndHolds("node-1"));
+}
+
+TEST_F(MounterDaemonTest, SecondInstanceOnTheDataDirectoryExits) {
+  Start();
+  std::vector<std::string> argv = Command();
+  argv[1] = absl::StrCat("--endpoint=", dir_.Path("other.sock"));
+  EXPECT_THAT(Refused(argv), HasSubstr("another mounter works on this data"));
+  EXPECT_FALSE(Exists(dir_.Path("other.sock")));
+}
+
+TEST_F(MounterDaemonTest, ForeignFileAtTheSocketsPathIsNotTouched) {
+  dir_.WriteFile("csi.sock", "precious");
+  EXPECT_THAT(Refused(Command()), HasSubstr("not a socket"));
+  EXPECT_EQ(ReadTestFile(socket_), "precious");
+}
+
+TEST_F(MounterDaemonTest, MissingKubeletDirectoryIsNamed) {
+  std::vector<std::string> argv = Command();
+  argv[3] = absl::StrCat("--kubelet-dir=", dir_.Path("none"));
+  EXPECT_THAT(Refused(argv), HasSubstr(dir_.Path("none")));
+}
+
+TEST_F(MounterDaemonTest, IndexOfANewerProgramIsRefusedAndKept) {
+  Start();
+  ASSERT_EQ(daemon_->Terminate(), 0);
+  // user_version, big-endian at offset 60 of an SQLite file.
+  const std::string path = dir_.Path("data/index.db");
+  const UniqueFd file(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(pwrite(file.get(), "\0\0\x7f\0", 4, 60), 4);
+  EXPECT_THAT(Refused(Command()), HasSubstr("newer"));
+  EXPECT_TRUE(Exists(path));
+}
+
+TEST_F(MounterDaemonTest, WithoutAUsableIndexItServesAndFailsOpen) {
+  // SQLite cannot open a directory, and it is nothing to be set aside.
+  dir_.MakeDir("data/index.lock");
+  Start();
+  TestCsiClient client(socket_);
+  const CsiPublishCall call =
+      Call(1, {{"mode", "app"}, {"dynakube", "dk"}, {"retryTimeout", "0s"}});
+  EXPECT_OK(client.Publish(call));
+  EXPECT_THAT(daemon_->Log(), HasSubstr("outcome=empty"));
+  EXPECT_OK(client.Unpublish(call.volume_id, call.target_path));
+}
+
+TEST_F(MounterDaemonTest, TermAnswersWhatWasBegunAndEndsWithZero) {
+  constexpr int kPods = 4;
+  Start();
+  // Publishing into host storage takes this lock: hold the calls in it.
+  const UniqueFd host(
+      open(dir_.Path("data/host").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(flock(host.get(), LOCK_EX), 0);
+  TestCsiClient client(socket_);
+  std::vector<absl::Status> results(kPods);
+  std::vector<std::thread> callers;
+  for (size_t pod = 0; pod < kPods; ++pod) {
+    callers.emplace_back([&, pod, call = Call(static_cast<int>(pod))] {
+      results[pod] = client.Publish(call);
+    });
+  }
+  while (WaitersFor(dir_.Path("data/host")) < kPods) std::this_thread::yield();
+
+  std::thread terminator([this] { EXPECT_EQ(daemon_->Terminate(), 0); });
+  // New connections are refused while the old work is still going on.
+  while (Exists(socket_)) std::this_thread::yield();
+  EXPECT_EQ(WaitersFor(dir_.Path("data/host")), kPods);
+  ASSERT_EQ(flock(host.get(), LOCK_UN), 0);
+  for (std::thread& caller : callers) caller.join();
+  terminator.join();
+  for (const absl::Status& result : results) EXPECT_OK(result);
+}
+
+TEST_F(MounterDaemonTest, AfterAKillTheNextOneTakesOver) {
+  Start();
+  const CsiPublishCall call = Call(1);
+  {
+    TestCsiClient client(socket_);
+    ASSERT_OK(client.Publish(call));
+  }
+  daemon_->Kill();
+  EXPECT_TRUE(Exists(socket_));
+  Start();
+  TestCsiClient client(socket_);
+  EXPECT_OK(client.Publish(call));
+  EXPECT_OK(client.Unpublish(call.volume_id, call.target_path));
+  EXPECT_FALSE(Exists(call.target_path));
+  EXPECT_EQ(daemon_->Terminate(), 0);
+}
+
+TEST_F(MounterDaemonTest, IndexThatIsRemovedIsReconciledWhileServing) {
+  Start();
+  const CsiPublishCall call = Call(1);
+  TestCsiClient client(socket_);
+  ASSERT_OK(client.Publish(call));
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    ASSERT_OK(RemoveFileIfPresent(dir_.Path("data/index.db") + suffix));
+  }
+  // The chore of each second finds it; the volume keeps being known.
+  while (daemon_->Log().find("volumes reconciled mounted=1") ==
+         std::string::npos) {
+    ASSERT_TRUE(daemon_->IsRunning());
+    std::this_thread::yield();
+  }
+  EXPECT_OK(client.GetVolumeStats(call.volume_id, call.target_path));
+  EXPECT_OK(client.Unpublish(call.volume_id, call.target_path));
+  EXPECT_FALSE(Exists(call.target_path));
+}
+
+}  // namespace
+}  // namespace oneagent
