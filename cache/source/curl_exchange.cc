@@ -72,10 +72,12 @@ int OnTick(void* cancelled, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return (*static_cast<const std::function<bool()>*>(cancelled))() ? 1 : 0;
 }
 
+// Rounded up: a transfer that runs into the limit has used up the time it had.
 long Milliseconds(absl::Duration duration) {
+  const int64_t count =
+      absl::ToInt64Milliseconds(absl::Ceil(duration, absl::Milliseconds(1)));
   // 0 would mean "no limit" to libcurl.
-  return static_cast<long>(
-      std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, INT_MAX));
+  return static_cast<long>(std::clamp<int64_t>(count, 1, INT_MAX));
 }
 
 // The system's bundle, through whatever links lead to it; "" when it has none.

@@ -29,6 +29,8 @@ constexpr int kMaxRedirects = 5;
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(500);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(30);
 constexpr absl::Duration kMaxRetryAfter = absl::Minutes(2);
+// libcurl counts whole milliseconds by a clock of its own.
+constexpr absl::Duration kNoTime = absl::Milliseconds(2);
 
 // Counts down a request's time by the monotonic clock.
 class Deadline {
@@ -158,7 +160,7 @@ absl::StatusOr<FetchResult> CurlFetcher::TryUntilDone(
                         WorthAnotherAttempt(result.answer.http_status));
     if (!again) return outcome(std::move(result));
     if (result.kind == ExchangeResult::Kind::kBroken &&
-        deadline.Left() <= absl::ZeroDuration()) {
+        deadline.Left() < kNoTime) {
       return absl::DeadlineExceededError(result.status.message());
     }
     if (attempt >= request.attempts) return outcome(std::move(result));

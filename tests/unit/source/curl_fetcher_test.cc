@@ -155,7 +155,7 @@ TEST_F(CurlFetcherTest, TimeoutEndsAllAttempts) {
   request.timeout = absl::Milliseconds(200);
   EXPECT_THAT(fetcher_.Fetch(request),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
-  EXPECT_THAT(server_.Requests(), SizeIs(1));
+  EXPECT_THAT(server_.Requests(), SizeIs(Le(1u)));
 }
 
 TEST_F(CurlFetcherTest, AnnouncedSizeAboveTheLimitIsResourceExhausted) {

@@ -1,10 +1,14 @@
 // TLS, proxies and redirects: where our headers may go and whom we believe.
+#include <sys/mount.h>
+
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/loopback_proxy.h"
+#include "tests/support/private_mounts.h"
 #include "tests/support/self_signed.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/source/fetcher_fixture.h"
@@ -22,8 +26,23 @@ using testing::StartsWith;
 
 class TlsTest : public FetcherFixture {
  protected:
+  static void SetUpTestSuite() { EnterPrivateMountNamespace(); }
   TlsTest() : FetcherFixture({.tls = true}) {}
 };
+
+TEST_F(TlsTest, TrustedCertificatesAreAnAdditionToTheSystems) {
+  // The system trusts the server, the request names somebody else.
+  const std::string system = "/etc/ssl/certs";
+  ASSERT_EQ(mount("tmpfs", system.c_str(), "tmpfs", 0, nullptr), 0);
+  std::ofstream(system + "/ca-certificates.crt") << server_.ca_pem();
+  FetchRequest request = Request(kConnectionInfoPath);
+  const auto system_alone = fetcher_.Fetch(request);
+  request.connection.trusted_cas = MakeSelfSigned().pem;
+  const auto both = fetcher_.Fetch(request);
+  ASSERT_EQ(umount(system.c_str()), 0);
+  EXPECT_OK(system_alone);
+  EXPECT_OK(both);
+}
 
 TEST_F(TlsTest, UnknownCertificateIsUnavailableAndNotTriedAgain) {
   EXPECT_THAT(fetcher_.Fetch(Request(kConnectionInfoPath)),

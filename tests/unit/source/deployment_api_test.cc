@@ -292,7 +292,8 @@ TEST_P(FailureTest, HasItsCodeAndKeepsTheToken) {
 }
 
 const FailureCase kFailureCases[] = {
-    {"RawLineBreakInTheBody", 401, R"({"error":{"code":401,"message":"Missing SECRETTOKEN
+    {"RawLineBreakInTheBody", 401,
+     R"({"error":{"code":401,"message":"Missing SECRETTOKEN
       header\nx"}})",
      absl::StatusCode::kPermissionDenied, "HTTP 401"},
     {"TokenThrownBack", 401,
