@@ -48,7 +48,7 @@ Index::Connection::~Connection() {
   // under the guard, and only while they are this file's.
   const bool guarded = guard_.Lock(FileGuard::Mode::kShared).ok();
   if (!guarded || !file_->CheckCurrent().ok()) {
-    file_->db().KeepSidecarsOnClose();
+    file_->db().SetTidyOnClose(/*tidy=*/false);
   }
   file_.reset();
   guard_.Unlock();
@@ -129,7 +129,7 @@ absl::Status Index::Connection::Reopen() {
   const bool same_file = file_ != nullptr && file_->IsAtPath();
   const std::string damage = same_file ? damage_ : "";
   damage_.clear();
-  if (file_ != nullptr) file_->db().KeepSidecarsOnClose();
+  if (file_ != nullptr) file_->db().SetTidyOnClose(/*tidy=*/false);
   file_.reset();
   if (!damage.empty() && !options_.read_only) return Replace(damage);
   const absl::Status opened = OpenFile();

@@ -62,6 +62,7 @@ absl::StatusOr<std::unique_ptr<IndexFile>> IndexFile::Open(
   RETURN_IF_ERROR(file->CheckContent());
   if (!options.read_only) RETURN_IF_ERROR(Migrate(file->db_, Migrations()));
   RETURN_IF_ERROR(file->Finish());
+  file->db_.SetTidyOnClose(/*tidy=*/true);
   return file;
 }
 
@@ -77,6 +78,7 @@ absl::StatusOr<std::unique_ptr<IndexFile>> IndexFile::Create(
   RETURN_IF_ERROR(file->Configure(options));
   RETURN_IF_ERROR(Migrate(file->db_, Migrations()));
   ASSIGN_OR_RETURN(file->statements_, Statements::Prepare(file->db_));
+  file->db_.SetTidyOnClose(/*tidy=*/true);
   return file;
 }
 
@@ -97,6 +99,8 @@ absl::StatusOr<std::unique_ptr<IndexFile>> IndexFile::OpenUnchecked(
       Database::Open(path, {.read_only = options.read_only,
                             .immutable = immutable,
                             .busy_timeout = options.busy_timeout}));
+  // Until it has proved healthy, it stays as it was found.
+  db.SetTidyOnClose(/*tidy=*/false);
   std::unique_ptr<IndexFile> file(new IndexFile(std::move(db), immutable));
   return file;
 }

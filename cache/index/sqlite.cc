@@ -149,8 +149,9 @@ absl::StatusOr<bool> Database::HasMoved() {
   return moved != 0;
 }
 
-void Database::KeepSidecarsOnClose() {
-  sqlite3_db_config(handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+void Database::SetTidyOnClose(bool tidy) {
+  sqlite3_db_config(handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, tidy ? 0 : 1,
+                    nullptr);
 }
 
 int64_t Database::changes() const { return sqlite3_changes64(handle()); }

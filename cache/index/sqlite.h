@@ -63,9 +63,10 @@ class Database {
   // True when the file is not, or no more, under the path it was opened by.
   absl::StatusOr<bool> HasMoved();
 
-  // Leaves -wal and -shm alone at the end: they may belong to another file by
-  // then.
-  void KeepSidecarsOnClose();
+  // Whether closing checkpoints and removes -wal and -shm (SQLite's default),
+  // or leaves everything as it is: -wal and -shm go by name, and may belong to
+  // another file by then; a damaged file is not to be written to.
+  void SetTidyOnClose(bool tidy);
 
   int64_t changes() const;  // rows changed by the last statement
   sqlite3* handle() const { return handle_.get(); }

@@ -1,15 +1,12 @@
 // Who else has the index open: readers beside the daemons, and processes that
 // hold it locked.
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "base/unique_fd.h"
 #include "cache/index/file_guard.h"
 #include "cache/index/sqlite.h"
 #include "tests/unit/index/child.h"

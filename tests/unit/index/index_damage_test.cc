@@ -2,20 +2,13 @@
 // damaged, newer, replaced under a process that has it open.
 #include "tests/unit/index/index_damage.h"
 
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "base/durable_file.h"
+#include "cache/index/file_guard.h"
 #include "tests/unit/index/child.h"
 #include "tests/unit/index/index_fixture.h"
 
@@ -206,7 +199,10 @@ TEST_F(IndexDamageTest, OverwrittenUnderAProcessItIsRebuiltAtTheNextCall) {
     EXPECT_THAT(index_->ListVolumes(), IsOkAndHolds(IsEmpty()));
     ExpectRowsOfRecords();
     ASSERT_THAT(rebuilds_, SizeIs(1));
-    EXPECT_NE(rebuilds_[0].set_aside, "");
+    // As it was found: closing it wrote nothing into it.
+    const bool untouched = ReadTestFile(rebuilds_[0].set_aside) ==
+                           (empty ? "" : std::string(20000, 'g'));
+    EXPECT_TRUE(untouched);
   }
 }
 
@@ -339,6 +335,30 @@ TEST_F(IndexDamageTest, AnotherProcessFollowsAReplacement) {
   for (const int fd : {to_child[0], to_child[1], to_parent[0], to_parent[1]}) {
     close(fd);
   }
+}
+
+TEST_F(IndexDamageTest, ManyOpenersOfAMissingFileMakeOne) {
+  WriteRecords();
+  index_.reset();
+  RemoveIndex();
+  FileGuard start(layout_.IndexLock(), FileGuard::Missing::kCreate,
+                  absl::Seconds(5));
+  ASSERT_OK(start.Lock(FileGuard::Mode::kExclusive));
+  std::vector<pid_t> children;
+  for (int i = 0; i < 4; ++i) {
+    children.push_back(StartChild([&] {
+      const auto index = Index::Open(
+          {.data_dir = dir_.path(), .busy_timeout = absl::Minutes(1)});
+      if (!index.ok()) return 1;
+      return (*index)->PutVolume(VolumeOf(absl::StrCat("v", i))).ok() ? 0 : 2;
+    }));
+  }
+  start.Unlock();
+  for (const pid_t child : children) EXPECT_EQ(WaitForChild(child), 0);
+  Reopen();
+  EXPECT_THAT(index_->ListVolumes(), IsOkAndHolds(SizeIs(4)));
+  ExpectRowsOfRecords();
+  EXPECT_THAT(rebuilds_, IsEmpty());
 }
 
 TEST_F(IndexDamageTest, RemovedLockFileIsMadeAgain) {
