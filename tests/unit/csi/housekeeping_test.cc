@@ -1,0 +1,94 @@
+#include "csi/housekeeping.h"
+
+#include <cstdio>
+#include <string>
+
+#include "base/log.h"
+#include "csi/reconciler.h"
+#include "csi/volume_collector.h"
+#include "csi/volume_stats.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/csi/volume_world.h"
+
+namespace oneagent {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// How often `part` occurs in `text`.
+int Count(const std::string& text, const std::string& part) {
+  int count = 0;
+  for (size_t at = text.find(part); at != std::string::npos;
+       at = text.find(part, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+class HousekeepingTest : public testing::Test {
+ protected:
+  HousekeepingTest()
+      : log_file_(fopen(world_.dir.Path("log").c_str(), "ae")),
+        log_({.component = "mounter", .fd = fileno(log_file_)}, world_.clock),
+        stats_({}, world_.layout, *world_.index, world_.fake, *world_.targets,
+               world_.clock),
+        reconciler_({.boot_id = world_.boot_id,
+                     .kubelet_dir = world_.kubelet,
+                     .read_mounts = [this] { return world_.mounts; }},
+                    world_.layout, *world_.index, world_.fake, *world_.targets),
+        collector_({.boot_id = world_.boot_id}, world_.layout, *world_.index,
+                   world_.fake, *world_.targets),
+        chores_(reconciler_, collector_, stats_, log_, world_.clock) {}
+
+  void TearDown() override { fclose(log_file_); }
+  std::string Log() { return ReadTestFile(world_.dir.Path("log")); }
+
+  VolumeWorld world_;
+  FILE* const log_file_;
+  const class Log log_;
+  VolumeStats stats_;
+  Reconciler reconciler_;
+  VolumeCollector collector_;
+  Housekeeping chores_;
+};
+
+TEST_F(HousekeepingTest, ReconcilesOnceAndSaysSo) {
+  chores_.ReconcileOnce();
+  chores_.ReconcileOnce();
+  EXPECT_EQ(Count(Log(), "volumes reconciled mounted=0"), 1);
+  EXPECT_THAT(world_.index->ReconciledBootId(), IsOkAndHolds(world_.boot_id));
+}
+
+TEST_F(HousekeepingTest, FailureIsSaidOnceAndItsEndToo) {
+  world_.mounts = absl::UnavailableError("no mount table");
+  for (int i = 0; i < 3; ++i) chores_.ReconcileOnce();
+  EXPECT_EQ(Count(Log(), "reconcile failed"), 1);
+  EXPECT_THAT(Log(), HasSubstr("no mount table"));
+  EXPECT_THAT(Log(), Not(HasSubstr("volumes reconciled")));
+
+  world_.mounts = std::vector<MountEntry>{};
+  for (int i = 0; i < 3; ++i) chores_.ReconcileOnce();
+  EXPECT_EQ(Count(Log(), "reconcile works again"), 1);
+  EXPECT_EQ(Count(Log(), "volumes reconciled"), 1);
+}
+
+TEST_F(HousekeepingTest, CollectsVolumesWhosePodIsGoneAndIsQuietOtherwise) {
+  world_.InstallAgent(kAgent1, "1.2.3");
+  world_.SetTenant("dk", kAgent1);
+  ASSERT_OK(world_.publisher->Publish(world_.Request(1)));
+  chores_.ReconcileOnce();
+  chores_.CollectOnce();
+  EXPECT_THAT(Log(), Not(HasSubstr("volumes collected")));
+
+  world_.fake.LoseMounts();
+  world_.RemovePodDirectory(1);
+  chores_.CollectOnce();
+  EXPECT_THAT(Log(), HasSubstr("volumes collected volumes=1"));
+  EXPECT_EQ(world_.StateOf(world_.VolumeId(1)), "none");
+}
+
+}  // namespace
+}  // namespace oneagent
