@@ -1,8 +1,10 @@
 // Unpacking honest archives: content, modes, layout, every format.
 #include "cache/store/unpack.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <string>
@@ -13,6 +15,7 @@
 #include "base/durable_file.h"
 #include "base/sha256.h"
 #include "base/trash.h"
+#include "base/unique_fd.h"
 #include "gtest/gtest.h"
 #include "tests/support/archive_builder.h"
 #include "tests/support/leak_check.h"
@@ -252,6 +255,46 @@ TEST_F(UnpackTest, ManySmallFilesPassTheWritebackBatches) {
   ASSERT_OK_AND_ASSIGN(const UnpackedTree tree,
                        Unpack(archive, ArchiveFormat::kZip));
   EXPECT_EQ(tree.files, 1000);
+}
+
+// Bytes of a file that the page cache holds.
+int64_t CachedBytes(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info;
+  if (!fd.ok() || fstat(fd.get(), &info) != 0 || info.st_size == 0) return 0;
+  const auto size = static_cast<size_t>(info.st_size);
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* const map = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  EXPECT_NE(map, MAP_FAILED);
+  std::vector<unsigned char> pages((size + page - 1) / page);
+  EXPECT_EQ(mincore(map, size, pages.data()), 0);
+  munmap(map, size);
+  int64_t cached = 0;
+  for (const unsigned char resident : pages) cached += resident & 1;
+  return cached * static_cast<int64_t>(page);
+}
+
+TEST_F(UnpackTest, TreeDoesNotStayInThePageCache) {
+  // Not below /tmp, which may be the page cache itself.
+  std::string directory = "/var/tmp/oa.XXXXXX";
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  ArchiveBuilder archive;
+  archive.File("large", std::string(40 << 20, 'x'));
+  for (int i = 0; i < 400; ++i) {
+    archive.File(absl::StrCat("f", i), std::string(100 << 10, 'y'));
+  }
+  archive.Write(ArchiveFormat::kZip, directory + "/archive");
+  const auto tree =
+      UnpackArchive(directory + "/archive", directory + "/tree", {}, nullptr);
+  EXPECT_OK(tree);
+  int64_t cached = 0;
+  for (const v1::TreeEntry& entry : tree->entries) {
+    if (entry.type() != v1::TreeEntry::FILE) continue;
+    cached += CachedBytes(directory + "/tree/" + entry.path());
+  }
+  EXPECT_OK(DeleteTree(directory));
+  // Two batches of 8 MiB and one of up to 128 small files, of 80 MiB.
+  EXPECT_LT(cached, 32 << 20);
 }
 
 TEST_F(UnpackTest, ExistingDestinationIsLeftAlone) {
