@@ -1,0 +1,105 @@
+#include "cache/provisioner/config.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/flags.h"
+#include "base/status_macros.h"
+
+namespace oneagent {
+namespace {
+
+struct Switches {
+  bool once = false;
+  bool help = false;
+  bool version = false;
+};
+
+template <typename T>
+Flag ParsedFlag(std::string name, std::string value_name, std::string help,
+                absl::StatusOr<T> (*parse)(absl::string_view), T* target) {
+  return {.name = std::move(name),
+          .value_name = std::move(value_name),
+          .help = std::move(help),
+          .set = [parse, target](absl::string_view text) -> absl::Status {
+            ASSIGN_OR_RETURN(*target, parse(text));
+            return absl::OkStatus();
+          }};
+}
+
+std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
+  return {
+      StringFlag("data-dir", "DIR", "where the cache lives", &config->data_dir),
+      StringFlag("dynakube-dir", "DIR",
+                 "manifests of DynaKubes, Secrets and ConfigMaps",
+                 &config->dynakube_dir),
+      SwitchFlag("once", "bring every DynaKube to its end, collect, and exit",
+                 &switches->once),
+      DurationFlag("grace-period",
+                   "how long what nobody uses is kept (default: 5m)",
+                   &config->grace_period),
+      IntFlag("keep-versions", "N",
+              "newest agents kept although nobody uses them (default: 1)",
+              &config->keep_versions, /*least=*/0, /*most=*/1000),
+      ParsedFlag("log-format", "FORMAT", "text (default) or json",
+                 ParseLogFormat, &config->log_format),
+      ParsedFlag("log-level", "LEVEL", "debug, info (default), warning, error",
+                 ParseLogLevel, &config->log_level),
+      SwitchFlag("help", "print this and exit", &switches->help),
+      SwitchFlag("version", "print the version and exit", &switches->version),
+  };
+}
+
+absl::Status CheckDirectory(absl::string_view flag, const std::string& path) {
+  if (path.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("--", flag, ": missing"));
+  }
+  if (path.front() != '/') {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--", flag, "=", absl::CHexEscape(path), ": not an absolute path"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ProvisionerConfig> ParseProvisionerConfig(int argc,
+                                                         char* const* argv) {
+  using Action = ProvisionerConfig::Action;
+  ProvisionerConfig config;
+  Switches switches;
+  ASSIGN_OR_RETURN(const std::vector<std::string> words,
+                   ParseFlags(Flags(&switches, &config), argc, argv));
+  if (!words.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(absl::CHexEscape(words.front()), ": unexpected argument"));
+  }
+  if (switches.help || switches.version) {
+    config.action = switches.help ? Action::kHelp : Action::kVersion;
+    return config;
+  }
+  config.action = switches.once ? Action::kRunOnce : Action::kRun;
+  RETURN_IF_ERROR(CheckDirectory("data-dir", config.data_dir));
+  RETURN_IF_ERROR(CheckDirectory("dynakube-dir", config.dynakube_dir));
+  return config;
+}
+
+std::string ProvisionerHelp() {
+  Switches switches;
+  ProvisionerConfig config;
+  return absl::StrCat(
+      "usage: oneagent-csi-provisioner --data-dir=DIR --dynakube-dir=DIR "
+      "[FLAGS]\n\n"
+      "Keeps on this node what the DynaKubes in a directory of manifests ask\n"
+      "for: agents, configuration layers, and what new pods get of them.\n\n",
+      FlagHelp(Flags(&switches, &config)),
+      "\nexamples:\n"
+      "  oneagent-csi-provisioner --data-dir=/data --dynakube-dir=/manifests\n"
+      "  oneagent-csi-provisioner --data-dir=/data --dynakube-dir=/manifests "
+      "--once\n");
+}
+
+}  // namespace oneagent

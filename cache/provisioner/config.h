@@ -1,0 +1,35 @@
+// The provisioner's command line.
+#ifndef CACHE_PROVISIONER_CONFIG_H_
+#define CACHE_PROVISIONER_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/log.h"
+
+namespace oneagent {
+
+struct ProvisionerConfig {
+  enum class Action { kRun, kRunOnce, kHelp, kVersion };
+  Action action = Action::kRun;
+  std::string data_dir;
+  std::string dynakube_dir;
+  absl::Duration grace_period = absl::Minutes(5);
+  int64_t keep_versions = 1;
+  LogFormat log_format = LogFormat::kText;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// InvalidArgument naming the flag and its value. With --help or --version
+// nothing else is required.
+absl::StatusOr<ProvisionerConfig> ParseProvisionerConfig(int argc,
+                                                         char* const* argv);
+
+// The text of --help.
+std::string ProvisionerHelp();
+
+}  // namespace oneagent
+
+#endif  // CACHE_PROVISIONER_CONFIG_H_

@@ -1,0 +1,52 @@
+// What the provisioner has to tell: its only way to the outside, since
+// libraries do not log. Called on several threads, by one at a time for each
+// DynaKube.
+#ifndef CACHE_PROVISIONER_OBSERVER_H_
+#define CACHE_PROVISIONER_OBSERVER_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "cache/collect/collector.h"
+#include "cache/index/rows.h"
+#include "cache/kube/dynakube_source.h"
+
+namespace oneagent {
+
+// How one reconcile of one DynaKube ended.
+struct ReconcileReport {
+  TenantRow row;           // as it stands now; never holds a secret
+  bool installed = false;  // this reconcile brought the agent to the node
+  // Another thread is at it; nothing failed, and the row is as it was.
+  bool pending = false;
+  bool cancelled = false;  // by shutdown
+  absl::Duration duration;
+};
+
+enum class TransferPhase { kDownload, kUnpack };
+
+class CacheObserver {
+ public:
+  virtual ~CacheObserver() = default;
+
+  virtual void OnReconciled(const ReconcileReport& report) = 0;
+  // A DynaKube that a complete list no longer has.
+  virtual void OnDeleted(absl::string_view dynakube) = 0;
+  // A problem that the last list did not have.
+  virtual void OnProblem(const SourceProblem& problem) = 0;
+  virtual void OnCollected(const CollectionResult& result) = 0;
+  // A volume was published empty.
+  virtual void OnNotice(const NoticeRow& notice) = 0;
+  // Something beside the reconciles failed and is tried again.
+  virtual void OnError(absl::string_view what, const absl::Status& status) = 0;
+  // total is -1 while it is not known.
+  virtual void OnProgress(TransferPhase phase, absl::string_view version,
+                          int64_t done, int64_t total) = 0;
+};
+
+}  // namespace oneagent
+
+#endif  // CACHE_PROVISIONER_OBSERVER_H_

@@ -1,0 +1,129 @@
+#include "cache/provisioner/provisioner.h"
+
+#include <sys/file.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/boot_id.h"
+#include "base/durable_file.h"
+#include "base/posix_status.h"
+#include "base/status_macros.h"
+#include "cache/kube/manifest_dir.h"
+
+namespace oneagent {
+namespace {
+
+constexpr char kUserAgent[] = "oneagent-csi/" ONEAGENT_VERSION " provisioner";
+// The index is looked at this often.
+constexpr absl::Duration kTick = absl::Seconds(1);
+
+// Two provisioners in one directory would sweep away each other's work.
+absl::StatusOr<UniqueFd> LockDirectory(const std::string& path) {
+  ASSIGN_OR_RETURN(UniqueFd fd, OpenDirectory(path));
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno == EWOULDBLOCK) {
+    return absl::FailedPreconditionError(
+        "another provisioner works in this directory");
+  }
+  return PosixStatus(absl::StrCat("flock ", path), errno);
+}
+
+}  // namespace
+
+absl::StatusOr<Provisioner::Opened> Provisioner::OpenParts(
+    const ProvisionerConfig& config, CacheObserver& observer) {
+  const Layout layout(config.data_dir);
+  const std::string flag = absl::StrCat("--data-dir=", config.data_dir);
+  Opened opened;
+  absl::Status prepared = layout.Prepare(Owner::kProvisioner);
+  if (!prepared.ok()) return Annotate(prepared, flag);
+  absl::StatusOr<UniqueFd> lock = LockDirectory(layout.StagingDir());
+  if (!lock.ok()) return Annotate(lock.status(), flag);
+  opened.lock = *std::move(lock);
+  absl::StatusOr<std::unique_ptr<Index>> index = Index::Open(
+      {.data_dir = config.data_dir,
+       .read_only = false,
+       .on_rebuilt = [&observer](absl::string_view set_aside,
+                                 absl::string_view cause) {
+         observer.OnError("index rebuilt",
+                          absl::DataLossError(absl::StrCat(
+                              cause, set_aside.empty() ? "" : "; set aside as ",
+                              set_aside)));
+       }});
+  if (!index.ok()) return Annotate(index.status(), flag);
+  opened.index = *std::move(index);
+  ASSIGN_OR_RETURN(opened.boot_id, ReadBootId());
+  ASSIGN_OR_RETURN(opened.source, ManifestDir::Open(config.dynakube_dir));
+  return opened;
+}
+
+absl::StatusOr<std::unique_ptr<Provisioner>> Provisioner::Open(
+    const ProvisionerConfig& config, const Clock& clock,
+    CacheObserver& observer) {
+  ASSIGN_OR_RETURN(Opened opened, OpenParts(config, observer));
+  std::unique_ptr<Provisioner> provisioner(
+      new Provisioner(config, clock, observer, std::move(opened)));
+  const absl::Status recovered = provisioner->scheduler_.Start();
+  // One tree that cannot be recovered does not keep the others from pods.
+  if (!recovered.ok()) observer.OnError("recover", recovered);
+  return provisioner;
+}
+
+Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
+                         CacheObserver& observer, Opened opened)
+    : clock_(clock),
+      opened_(std::move(opened)),
+      curl_(kUserAgent,
+            [this](absl::Duration duration) { shutdown_.Sleep(duration); }),
+      fetcher_(curl_, shutdown_),
+      api_(fetcher_),
+      store_(Layout(config.data_dir), *opened_.index, clock),
+      book_(Layout(config.data_dir), *opened_.index),
+      collector_(store_, *opened_.index, clock, opened_.boot_id,
+                 {.grace_period = config.grace_period,
+                  .keep_versions = config.keep_versions}),
+      reconciler_({.store = store_,
+                   .index = *opened_.index,
+                   .api = api_,
+                   .book = book_,
+                   .gate = gate_,
+                   .clock = clock,
+                   .observer = observer}),
+      scheduler_({.source = *opened_.source,
+                  .reconciler = reconciler_,
+                  .collector = collector_,
+                  .store = store_,
+                  .index = *opened_.index,
+                  .book = book_,
+                  .gate = gate_,
+                  .observer = observer}) {}
+
+bool Provisioner::RunOnce() {
+  const absl::Time now = clock_.Now();
+  scheduler_.ListOnce(now);
+  scheduler_.WaitUntilSettled(now);
+  scheduler_.Collect();
+  if (!scheduler_.IsListComplete()) return false;
+  for (const Scheduler::Standing& standing : scheduler_.Standings()) {
+    if (standing.state != TenantState::kReady) return false;
+  }
+  return true;
+}
+
+void Provisioner::Run() {
+  while (!shutdown_.IsRequested()) {
+    scheduler_.RunOnce(clock_.Now());
+    if (opened_.source->WaitForChange(kTick)) scheduler_.ListSoon();
+  }
+}
+
+void Provisioner::RequestEnd() {
+  shutdown_.Request();
+  opened_.source->Interrupt();
+}
+
+}  // namespace oneagent

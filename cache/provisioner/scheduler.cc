@@ -1,0 +1,367 @@
+#include "cache/provisioner/scheduler.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/durable_file.h"
+#include "base/status_macros.h"
+
+namespace oneagent {
+namespace {
+
+// More than installs at once (AgentInstaller::kMostAtOnce): while those wait
+// for their downloads, DynaKubes that need none go on.
+constexpr int kThreads = 4;
+constexpr absl::Duration kListAtLeast = absl::Minutes(1);
+constexpr absl::Duration kCollectAtLeast = absl::Minutes(1);
+constexpr absl::Duration kReadyAgain = absl::Minutes(5);
+constexpr absl::Duration kWaitingAgain = absl::Minutes(1);
+constexpr absl::Duration kFirstRetry = absl::Seconds(15);
+constexpr absl::Duration kLongestRetry = absl::Minutes(5);
+
+absl::Duration RetryDelay(int failures) {
+  absl::Duration delay = kFirstRetry;
+  for (int i = 1; i < failures && delay < kLongestRetry; ++i) delay *= 2;
+  return std::min(delay, kLongestRetry);
+}
+
+// How many "<id>.json" there are.
+absl::StatusOr<std::set<std::string>> RecordNames(
+    const std::string& directory) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                   ListDirectory(directory));
+  std::set<std::string> ids;
+  for (const std::string& name : names) {
+    const absl::string_view id = absl::StripSuffix(name, ".json");
+    if (id.size() < name.size() && name[0] != '.') ids.emplace(id);
+  }
+  return ids;
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const Parts& parts)
+    : parts_(parts), pool_(std::make_unique<WorkerPool>(kThreads)) {}
+
+Scheduler::~Scheduler() { pool_->Stop(); }
+
+absl::Status Scheduler::Start() { return Recover(); }
+
+absl::Status Scheduler::Recover() {
+  absl::Status status = parts_.store.Recover();
+  status.Update(parts_.book.Restore());
+  return status;
+}
+
+void Scheduler::ListOnce(absl::Time now) {
+  LookAtIndex();
+  if (list_soon_ || now >= next_list_) List(now);
+}
+
+void Scheduler::RunOnce(absl::Time now) {
+  ListOnce(now);
+  StartDue(now);
+  if (IsWorthCollecting(now)) {
+    next_collection_ = now + kCollectAtLeast;
+    pool_->Submit([this] {
+      const bool collected = CollectIfPossible();
+      MutexLock lock(mu_);
+      collecting_ = false;
+      round_done_ = round_done_ || !collected;
+    });
+  }
+}
+
+// Another process wrote to the index, or replaced it by a new file: what the
+// mounter left for us is there, what we had written may be gone.
+void Scheduler::LookAtIndex() {
+  const absl::StatusOr<uint64_t> count = parts_.index.ChangeCount();
+  Report("index", count.status());
+  if (!count.ok()) return;
+  index_changed_ = index_changed_ || *count != change_count_;
+  change_count_ = *count;
+  if (!index_changed_) return;
+  Report("notices", DeliverNotices());
+  // A commit that is under way looks like a record without a row.
+  if (!parts_.gate.TryBeginSweep()) return;
+  const auto end = absl::MakeCleanup([this] { parts_.gate.EndSweep(); });
+  const absl::StatusOr<bool> missing = RowsAreMissing();
+  Report("index", missing.status());
+  if (!missing.ok()) return;
+  if (*missing) Report("recover", Recover());
+  index_changed_ = false;
+}
+
+absl::StatusOr<bool> Scheduler::RowsAreMissing() {
+  const Layout& layout = parts_.store.layout();
+  std::set<std::string> ids;
+  ASSIGN_OR_RETURN(const auto agents, parts_.index.ListAgents());
+  for (const AgentRow& row : agents) ids.insert(layout.AgentManifest(row.id));
+  ASSIGN_OR_RETURN(const auto configs, parts_.index.ListConfigs());
+  for (const ConfigRow& row : configs) {
+    ids.insert(layout.ConfigManifest(row.id));
+  }
+  ASSIGN_OR_RETURN(const auto tenants, parts_.index.ListTenants());
+  for (const TenantRow& row : tenants) {
+    ids.insert(layout.TenantRecord(row.dynakube));
+  }
+  for (const std::string& directory :
+       {layout.AgentsDir(), layout.ConfigsDir(), layout.TenantsDir()}) {
+    ASSIGN_OR_RETURN(const std::set<std::string> names, RecordNames(directory));
+    for (const std::string& name : names) {
+      if (!ids.contains(absl::StrCat(directory, "/", name, ".json"))) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// Without an API server there is nowhere to send them but the log.
+absl::Status Scheduler::DeliverNotices() {
+  ASSIGN_OR_RETURN(const std::vector<NoticeRow> notices,
+                   parts_.index.ListNotices());
+  for (const NoticeRow& notice : notices) parts_.observer.OnNotice(notice);
+  if (notices.empty()) return absl::OkStatus();
+  return parts_.index.DeleteNotices(notices.back().seq);
+}
+
+void Scheduler::List(absl::Time now) {
+  list_soon_ = false;
+  next_list_ = now + kListAtLeast;
+  absl::StatusOr<ClusterState> state = parts_.source.List();
+  list_status_ = state.status();
+  Report("list DynaKubes", list_status_);
+  if (!state.ok()) {
+    MutexLock lock(mu_);
+    tenants_known_ = false;
+    return;
+  }
+  ReportProblems(state->problems);
+  state_ = *std::move(state);
+  TakeTasks();
+  if (state_.complete) ForgetGone(now);
+  MutexLock lock(mu_);
+  tenants_known_ = state_.complete;
+}
+
+void Scheduler::ReportProblems(const std::vector<SourceProblem>& problems) {
+  for (const SourceProblem& problem : problems) {
+    if (std::find(problems_.begin(), problems_.end(), problem) ==
+        problems_.end()) {
+      parts_.observer.OnProblem(problem);
+    }
+  }
+  problems_ = problems;
+}
+
+void Scheduler::TakeTasks() {
+  std::map<std::string, TenantTask> tasks;
+  for (const SourceProblem& problem : state_.problems) {
+    if (problem.dynakube.empty()) continue;
+    tasks.insert_or_assign(
+        problem.dynakube,
+        TenantTask{.dynakube = problem.dynakube,
+                   .namespace_name = "",
+                   .max_attempts = 0,
+                   .desired = absl::InvalidArgumentError(
+                       absl::StrCat(problem.object, ": ", problem.cause))});
+  }
+  for (const v1::DynaKube& dynakube : state_.dynakubes) {
+    const v1::ObjectMeta& meta = dynakube.metadata();
+    tasks.insert_or_assign(
+        meta.name(), TenantTask{.dynakube = meta.name(),
+                                .namespace_name = meta.namespace_(),
+                                .max_attempts = MaxMountAttempts(dynakube),
+                                .desired = DesiredTenantOf(dynakube, state_)});
+  }
+  MutexLock lock(mu_);
+  for (auto& [name, task] : tasks) {
+    const auto found = entries_.find(name);
+    if (found == entries_.end()) {
+      entries_.emplace(name, Entry(std::move(task)));
+    } else if (!(found->second.task == task)) {
+      found->second.task = std::move(task);
+      found->second.changed = true;
+    }
+  }
+}
+
+void Scheduler::ForgetGone(absl::Time now) {
+  std::set<std::string> names;
+  for (const v1::DynaKube& dynakube : state_.dynakubes) {
+    names.insert(dynakube.metadata().name());
+  }
+  // What is broken is there.
+  for (const SourceProblem& problem : state_.problems) {
+    names.insert(problem.dynakube);
+  }
+  const absl::StatusOr<std::vector<TenantRow>> rows =
+      parts_.index.ListTenants();
+  Report("index", rows.status());
+  if (!rows.ok()) return;
+  for (const TenantRow& row : *rows) {
+    if (names.contains(row.dynakube)) continue;
+    Report(absl::StrCat("forget DynaKube ", row.dynakube), ForgetOne(row, now));
+  }
+  MutexLock lock(mu_);
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const bool is_gone = !names.contains(it->first);
+    it = is_gone && !it->second.running ? entries_.erase(it) : std::next(it);
+  }
+}
+
+absl::Status Scheduler::ForgetOne(const TenantRow& row, absl::Time now) {
+  {
+    MutexLock lock(mu_);
+    const auto found = entries_.find(row.dynakube);
+    if (found != entries_.end() && found->second.running) {
+      // Its last reconcile would write over it: at the next look.
+      list_soon_ = true;
+      return absl::OkStatus();
+    }
+  }
+  if (row.deleted_at != absl::InfinitePast()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool is_new, parts_.book.Forget(row.dynakube, now));
+  if (is_new) parts_.observer.OnDeleted(row.dynakube);
+  return absl::OkStatus();
+}
+
+void Scheduler::StartDue(absl::Time now) {
+  MutexLock lock(mu_);
+  for (auto& [name, entry] : entries_) {
+    if (entry.running || !(entry.changed || entry.due <= now)) continue;
+    entry.running = true;
+    entry.changed = false;
+    entry.put_off = false;
+    entry.started = now;
+    pool_->Submit([this, task = entry.task] {
+      Finished(parts_.reconciler.Reconcile(task));
+      // What this one was waited for with can go on.
+      parts_.source.Interrupt();
+    });
+  }
+}
+
+void Scheduler::Finished(const ReconcileReport& report) {
+  MutexLock lock(mu_);
+  const auto found = entries_.find(report.row.dynakube);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  const absl::Time ended = entry.started + report.duration;
+  entry.running = false;
+  entry.standing = {.dynakube = report.row.dynakube,
+                    .state = report.row.state,
+                    .reason = report.row.reason};
+  const bool others_run =
+      std::any_of(entries_.begin(), entries_.end(),
+                  [](const auto& each) { return each.second.running; });
+  if (report.cancelled) {
+    entry.standing.state = TenantState::kFailed;
+    entry.standing.reason = "ended by shutdown";
+    entry.due = absl::InfiniteFuture();
+    return;
+  }
+  if (report.pending) {
+    // Whom it waits for may be done by now: then nobody would wake it.
+    entry.put_off = others_run;
+    entry.due = others_run ? ended + kWaitingAgain : absl::InfinitePast();
+    return;
+  }
+  const bool failed = report.row.state == TenantState::kFailed;
+  entry.failures = failed ? entry.failures + 1 : 0;
+  entry.due =
+      ended + (failed ? RetryDelay(entry.failures)
+               : report.row.state == TenantState::kReady ? kReadyAgain
+                                                         : kWaitingAgain);
+  for (auto& [name, each] : entries_) {
+    if (!each.put_off) continue;
+    each.put_off = false;
+    each.due = absl::InfinitePast();
+  }
+  round_done_ = true;
+}
+
+// After a round of reconciles, and each minute.
+bool Scheduler::IsWorthCollecting(absl::Time now) {
+  MutexLock lock(mu_);
+  const bool runs =
+      std::any_of(entries_.begin(), entries_.end(),
+                  [](const auto& each) { return each.second.running; });
+  if (collecting_ || !((round_done_ && !runs) || now >= next_collection_)) {
+    return false;
+  }
+  collecting_ = true;
+  round_done_ = false;
+  return true;
+}
+
+bool Scheduler::CollectIfPossible() {
+  if (!parts_.gate.TryBeginSweep()) return false;
+  const auto end = absl::MakeCleanup([this] { parts_.gate.EndSweep(); });
+  bool tenants_known = false;
+  {
+    MutexLock lock(mu_);
+    tenants_known = tenants_known_;
+  }
+  const absl::StatusOr<CollectionResult> result =
+      parts_.collector.RunOnce(tenants_known);
+  Report("collect", result.status());
+  if (result.ok()) parts_.observer.OnCollected(*result);
+  return true;
+}
+
+void Scheduler::Collect() { CollectIfPossible(); }
+
+void Scheduler::WaitUntilSettled(absl::Time now) {
+  for (;;) {
+    StartDue(now);
+    pool_->WaitUntilIdle(absl::InfiniteDuration());
+    MutexLock lock(mu_);
+    const bool unsettled =
+        std::any_of(entries_.begin(), entries_.end(), [now](const auto& each) {
+          return each.second.changed || each.second.put_off ||
+                 each.second.due <= now;
+        });
+    if (!unsettled) return;
+  }
+}
+
+std::vector<Scheduler::Standing> Scheduler::Standings() {
+  MutexLock lock(mu_);
+  std::vector<Standing> standings;
+  for (const auto& [name, entry] : entries_) {
+    standings.push_back(entry.standing);
+    standings.back().dynakube = name;
+  }
+  return standings;
+}
+
+bool Scheduler::Stop(absl::Duration timeout) {
+  pool_->Stop();
+  return pool_->WaitUntilIdle(timeout);
+}
+
+void Scheduler::Report(const std::string& what, const absl::Status& status) {
+  {
+    MutexLock lock(mu_);
+    if (status.ok()) {
+      errors_.erase(what);
+      return;
+    }
+    std::string& last = errors_[what];
+    if (last == status.message()) return;
+    last = std::string(status.message());
+  }
+  parts_.observer.OnError(what, status);
+}
+
+}  // namespace oneagent

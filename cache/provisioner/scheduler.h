@@ -1,0 +1,144 @@
+// Decides when which DynaKube is reconciled, and when the node is cleaned up:
+//
+//   scheduler.Start();                       // recovers what a crash left
+//   while (!ending) {
+//     scheduler.RunOnce(clock.Now());        // never blocks on the network
+//     source.WaitForChange(absl::Seconds(1));
+//   }
+//
+// A DynaKube is reconciled at once when what it asks for has changed, else
+// every 5 minutes (ready), every minute (waiting) or after a growing delay
+// (failed: 15 s doubling up to 5 min). Reconciles and collections run on a few
+// threads; a tenant that is slow holds up nobody but itself.
+//
+// Start, RunOnce and the other calls belong to one thread.
+#ifndef CACHE_PROVISIONER_SCHEDULER_H_
+#define CACHE_PROVISIONER_SCHEDULER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/mutex.h"
+#include "cache/collect/collector.h"
+#include "cache/kube/dynakube_source.h"
+#include "cache/provisioner/commit_gate.h"
+#include "cache/provisioner/observer.h"
+#include "cache/provisioner/reconciler.h"
+#include "cache/provisioner/tenant_book.h"
+#include "cache/provisioner/worker_pool.h"
+#include "cache/store/store.h"
+
+namespace oneagent {
+
+class Scheduler {
+ public:
+  struct Parts {  // all borrowed, must outlive the scheduler
+    DynaKubeSource& source;
+    Reconciler& reconciler;
+    Collector& collector;
+    Store& store;
+    Index& index;
+    TenantBook& book;
+    CommitGate& gate;
+    CacheObserver& observer;
+  };
+  // How a DynaKube stands after WaitUntilSettled.
+  struct Standing {
+    std::string dynakube;
+    TenantState state = TenantState::kWaiting;
+    std::string reason;
+  };
+
+  explicit Scheduler(const Parts& parts);
+  // Ends as Stop, then waits for what has begun.
+  ~Scheduler();
+
+  // Brings disk and index together. Errors: those of Store::Recover and
+  // TenantBook::Restore; the scheduler may run all the same.
+  absl::Status Start();
+
+  // One look at everything: lists if the source may have changed or a minute
+  // is over, marks DynaKubes that are gone, starts what is due.
+  void RunOnce(absl::Time now);
+
+  // For --once and tests. ListOnce is RunOnce up to and without starting
+  // anything; WaitUntilSettled starts what is due at `now`, and what waits for
+  // it, until nothing is left.
+  void ListOnce(absl::Time now);
+  void WaitUntilSettled(absl::Time now);
+  // A collection on the calling thread, while nothing else runs.
+  void Collect();
+  // By name.
+  std::vector<Standing> Standings();
+  // The last list succeeded and nothing had to be left out of it.
+  bool IsListComplete() const {
+    return list_status_.ok() && state_.complete && state_.problems.empty();
+  }
+
+  // Nothing more begins. False when something still ran after `timeout`.
+  bool Stop(absl::Duration timeout);
+
+  // The next RunOnce lists, whenever it comes.
+  void ListSoon() { list_soon_ = true; }
+
+ private:
+  struct Entry {
+    explicit Entry(TenantTask t) : task(std::move(t)) {}
+    TenantTask task;  // as last listed
+    bool running = false;
+    bool changed = true;   // since the last reconcile began
+    bool put_off = false;  // until another one is done
+    int failures = 0;      // in a row
+    absl::Time due = absl::InfinitePast();
+    absl::Time started = absl::InfinitePast();
+    Standing standing;  // of the last reconcile
+  };
+
+  void LookAtIndex();
+  absl::StatusOr<bool> RowsAreMissing();
+  absl::Status Recover();
+  absl::Status DeliverNotices();
+  void List(absl::Time now);
+  void ReportProblems(const std::vector<SourceProblem>& problems);
+  void TakeTasks();
+  void ForgetGone(absl::Time now);
+  absl::Status ForgetOne(const TenantRow& row, absl::Time now);
+  void StartDue(absl::Time now);
+  bool IsWorthCollecting(absl::Time now);
+  void Finished(const ReconcileReport& report);
+  bool CollectIfPossible();
+  // Tells the observer what is new about `what`.
+  void Report(const std::string& what, const absl::Status& status);
+
+  const Parts parts_;
+
+  // Only the calling thread's.
+  ClusterState state_;  // as last listed
+  absl::Status list_status_ = absl::UnavailableError("not listed yet");
+  bool list_soon_ = true;
+  absl::Time next_list_ = absl::InfinitePast();
+  absl::Time next_collection_ = absl::InfinitePast();
+  uint64_t change_count_ = 0;
+  bool index_changed_ = true;
+  std::vector<SourceProblem> problems_;  // reported already
+
+  Mutex mu_;
+  std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::string> errors_ ABSL_GUARDED_BY(mu_);  // reported
+  bool round_done_ ABSL_GUARDED_BY(mu_) = false;  // since the last collection
+  bool collecting_ ABSL_GUARDED_BY(mu_) = false;
+  bool tenants_known_ ABSL_GUARDED_BY(mu_) = false;
+
+  // Last: its threads use all of the above.
+  std::unique_ptr<WorkerPool> pool_;
+};
+
+}  // namespace oneagent
+
+#endif  // CACHE_PROVISIONER_SCHEDULER_H_

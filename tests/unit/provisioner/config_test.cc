@@ -1,0 +1,81 @@
+#include "cache/provisioner/config.h"
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+
+namespace oneagent {
+namespace {
+
+absl::StatusOr<ProvisionerConfig> Parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "oneagent-csi-provisioner");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  return ParseProvisionerConfig(static_cast<int>(words.size()), argv.data());
+}
+
+TEST(ProvisionerConfigTest, DefaultsAndFlags) {
+  ASSERT_OK_AND_ASSIGN(const ProvisionerConfig plain,
+                       Parse({"--data-dir=/d", "--dynakube-dir", "/m"}));
+  EXPECT_EQ(plain.action, ProvisionerConfig::Action::kRun);
+  EXPECT_EQ(plain.data_dir, "/d");
+  EXPECT_EQ(plain.dynakube_dir, "/m");
+  EXPECT_EQ(plain.grace_period, absl::Minutes(5));
+  EXPECT_EQ(plain.keep_versions, 1);
+  EXPECT_EQ(plain.log_format, LogFormat::kText);
+
+  ASSERT_OK_AND_ASSIGN(const ProvisionerConfig all,
+                       Parse({"--data-dir=/d", "--dynakube-dir=/m", "--once",
+                              "--grace-period=0s", "--keep-versions=0",
+                              "--log-format=json", "--log-level=debug"}));
+  EXPECT_EQ(all.action, ProvisionerConfig::Action::kRunOnce);
+  EXPECT_EQ(all.grace_period, absl::ZeroDuration());
+  EXPECT_EQ(all.keep_versions, 0);
+  EXPECT_EQ(all.log_format, LogFormat::kJson);
+  EXPECT_EQ(all.log_level, LogLevel::kDebug);
+}
+
+TEST(ProvisionerConfigTest, HelpAndVersionNeedNothingElse) {
+  EXPECT_EQ(Parse({"--help"})->action, ProvisionerConfig::Action::kHelp);
+  EXPECT_EQ(Parse({"--version"})->action, ProvisionerConfig::Action::kVersion);
+}
+
+struct BadCase {
+  std::string name;
+  std::vector<std::string> words;
+  std::string message;
+};
+void PrintTo(const BadCase& c, std::ostream* out) { *out << c.name; }
+class BadFlagsTest : public testing::TestWithParam<BadCase> {};
+
+TEST_P(BadFlagsTest, NameFlagAndValue) {
+  EXPECT_THAT(Parse(GetParam().words),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::HasSubstr(GetParam().message)));
+}
+
+std::vector<BadCase> BadCases() {
+  return {
+      {"nothing", {}, "--data-dir: missing"},
+      {"noManifests", {"--data-dir=/d"}, "--dynakube-dir: missing"},
+      {"relative",
+       {"--data-dir=d", "--dynakube-dir=/m"},
+       "--data-dir=d: not an absolute path"},
+      {"word", {"--data-dir=/d", "x"}, "x: unexpected argument"},
+      {"grace", {"--grace-period=soon"}, "--grace-period=soon: "},
+      {"negativeGrace", {"--grace-period=-1s"}, "--grace-period=-1s: "},
+      {"versions", {"--keep-versions=-1"}, "--keep-versions=-1: "},
+      {"level", {"--log-level=loud"}, "--log-level=loud: "},
+      {"format", {"--log-format=xml"}, "--log-format=xml: "},
+      {"unknown", {"--nonsense"}, "--nonsense"},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(Flags, BadFlagsTest, testing::ValuesIn(BadCases()),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace oneagent

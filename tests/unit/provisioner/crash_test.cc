@@ -1,0 +1,97 @@
+// Dies at every step of bringing a DynaKube to the node, and of switching it,
+// and starts again: pods get the old or the new, whole, and nothing is left.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/failpoint.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/provisioner/node_fixture.h"
+
+namespace oneagent {
+namespace {
+
+constexpr int kDied = 42;
+
+struct Step {
+  std::string failpoint;
+  int hit = 1;  // of several times that it is passed, the one to die at
+};
+void PrintTo(const Step& step, std::ostream* out) {
+  *out << step.failpoint << " hit " << step.hit;
+}
+
+class CrashTest : public NodeFixture, public testing::WithParamInterface<Step> {
+ protected:
+  // A process of its own that reconciles and dies at the step.
+  void RunAndDie() {
+    node_.reset();  // a database handle does not survive fork(2)
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      int passed = 0;
+      ArmFailpoint(GetParam().failpoint, [&passed] {
+        if (++passed == GetParam().hit) _exit(kDied);
+      });
+      Reopen();
+      Settle();
+      _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status));
+    ASSERT_EQ(WEXITSTATUS(status), kDied) << "the step was not reached";
+    Reopen();
+  }
+};
+
+TEST_P(CrashTest, AFirstInstallIsFinishedByTheNextProcess) {
+  PutDynaKube("prod");
+  RunAndDie();
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
+  EXPECT_EQ(AgentFile("prod", "agent/version"), kOne);
+  EXPECT_NE(Conf("prod"), "");
+  EXPECT_LE(Downloads(), 2);
+  ExpectConsistent();
+}
+
+TEST_P(CrashTest, ASwitchLeavesTheOldOrTheNewAndIsFinished) {
+  PutDynaKube("prod", absl::StrCat("version: ", kOne));
+  Settle();
+  const TenantRow old_row = Row("prod");
+  PutDynaKube("prod", absl::StrCat("version: ", kTwo));
+  RunAndDie();
+  // Before the next process has done anything but start, pods get a whole one.
+  const std::string version = AgentFile("prod", "agent/version");
+  EXPECT_TRUE(version == kOne || version == kTwo) << version;
+  EXPECT_NE(Conf("prod"), "");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
+  EXPECT_EQ(AgentFile("prod", "agent/version"), kTwo);
+  EXPECT_TRUE(IsOnDisk(old_row.agent_id));
+  ExpectConsistent();
+}
+
+// "book" is passed twice: before the download, and at the switch.
+INSTANTIATE_TEST_SUITE_P(Steps, CrashTest,
+                         testing::ValuesIn(std::vector<Step>{{"reconcile:1"},
+                                                             {"book:1", 1},
+                                                             {"book:2", 1},
+                                                             {"install:1"},
+                                                             {"install:2"},
+                                                             {"install:4"},
+                                                             {"install:5"},
+                                                             {"install:6"},
+                                                             {"reconcile:2"},
+                                                             {"reconcile:3"},
+                                                             {"book:1", 2},
+                                                             {"book:2", 2},
+                                                             {"reconcile:4"}}));
+
+}  // namespace
+}  // namespace oneagent

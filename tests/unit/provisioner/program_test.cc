@@ -1,0 +1,191 @@
+// The program itself: flags, exit codes, signals, privileges, its log.
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/mutex.h"
+#include "tests/support/archive_builder.h"
+#include "tests/support/daemon.h"
+#include "tests/support/leak_check.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tenant_api.h"
+
+namespace oneagent {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr char kVersion[] = "1.300.0.20260101-120000";
+
+// Set once, waited for once.
+class Signal {
+ public:
+  void Set() {
+    MutexLock lock(mu_);
+    is_set_ = true;
+    set_.NotifyAll();
+  }
+  void Wait() {
+    MutexLock lock(mu_);
+    while (!is_set_) set_.Wait(mu_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar set_;
+  bool is_set_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+class ProgramTest : public testing::Test {
+ protected:
+  ProgramTest() {
+    server_.Update([](ServedTenant& tenant) {
+      tenant.agents[kVersion].bytes =
+          ArchiveBuilder()
+              .File("agent/conf/ruxitagentproc.conf", "[general]\n")
+              .File("agent/lib64/liboneagentproc.so", std::string(200000, 'x'))
+              .Build(ArchiveFormat::kZipStored);
+    });
+    dir_.MakeDir("m");
+  }
+
+  void PutDynaKube(const std::string& token = kTenantApiToken) {
+    dir_.WriteFile(
+        "m/prod.yaml",
+        absl::StrCat("apiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
+                     "metadata: {name: prod}\nspec:\n  apiUrl: ",
+                     server_.api_url(),
+                     "\n  oneAgent: {cloudNativeFullStack: {}}\n---\n"
+                     "apiVersion: v1\nkind: Secret\nmetadata: {name: prod}\n"
+                     "stringData: {apiToken: ",
+                     token, "}\n"));
+  }
+
+  std::vector<std::string> Command(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> argv = {
+        PROVISIONER_PROGRAM, absl::StrCat("--data-dir=", dir_.Path("data")),
+        absl::StrCat("--dynakube-dir=", dir_.Path("m"))};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return argv;
+  }
+
+  LeakCheck leaks_;
+  TempDir dir_;
+  TenantApiServer server_;
+};
+
+TEST_F(ProgramTest, OnceEndsWithZeroWhenAllAreReady) {
+  PutDynaKube();
+  const ProgramResult result = RunProgram(Command({"--once"}));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("dynakube=prod"), HasSubstr("tenant=abc12345"),
+                    HasSubstr(absl::StrCat("version=", kVersion)),
+                    HasSubstr("state=ready"), HasSubstr("installed=true")));
+  EXPECT_THAT(result.err, AllOf(Not(HasSubstr("SECRETPART")),
+                                Not(HasSubstr("TENANTTOKENUNDERTEST")),
+                                Not(HasSubstr("\x1b["))));
+  // Again: nothing to do, and no download.
+  EXPECT_EQ(RunProgram(Command({"--once"})).exit_code, 0);
+  EXPECT_EQ(server_.CountRequests("/paas/version/"), 1);
+}
+
+TEST_F(ProgramTest, OnceEndsWithOneAndNamesEachFailure) {
+  PutDynaKube("wrong");
+  const ProgramResult failed = RunProgram(Command({"--once"}));
+  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_THAT(failed.err, AllOf(HasSubstr("dynakube=prod"),
+                                HasSubstr("state=failed"), HasSubstr("401")));
+
+  PutDynaKube();
+  dir_.WriteFile("m/broken.yaml", "a: [\n");
+  const ProgramResult broken = RunProgram(Command({"--once"}));
+  EXPECT_EQ(broken.exit_code, 1);
+  EXPECT_THAT(broken.err,
+              AllOf(HasSubstr("broken.yaml:"), HasSubstr("state=ready")));
+}
+
+TEST_F(ProgramTest, OnceWithoutADirectoryOfManifestsFails) {
+  const ProgramResult result =
+      RunProgram({PROVISIONER_PROGRAM, "--once",
+                  absl::StrCat("--data-dir=", dir_.Path("data")),
+                  absl::StrCat("--dynakube-dir=", dir_.Path("none"))});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr(dir_.Path("none")));
+}
+
+TEST_F(ProgramTest, MisconfigurationIsOneLine) {
+  const ProgramResult flag = RunProgram({PROVISIONER_PROGRAM, "--data-dir=x"});
+  EXPECT_EQ(flag.exit_code, 1);
+  EXPECT_EQ(flag.err,
+            "oneagent-csi-provisioner: --data-dir=x: not an absolute path\n");
+
+  dir_.WriteFile("data", "not a directory");
+  const ProgramResult data = RunProgram(Command());
+  EXPECT_EQ(data.exit_code, 1);
+  EXPECT_THAT(data.err,
+              StartsWith(absl::StrCat("oneagent-csi-provisioner: --data-dir=",
+                                      dir_.Path("data"), ": ")));
+}
+
+TEST_F(ProgramTest, HelpAndVersion) {
+  const ProgramResult help = RunProgram({PROVISIONER_PROGRAM, "--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.out,
+              AllOf(HasSubstr("--dynakube-dir"), HasSubstr("examples:")));
+  EXPECT_THAT(RunProgram({PROVISIONER_PROGRAM, "--version"}).out,
+              StartsWith("oneagent-csi-provisioner "));
+}
+
+TEST_F(ProgramTest, EndsPromptlyInTheMiddleOfADownloadAndResumes) {
+  PutDynaKube();
+  server_.AddFault("/paas/version/", Fault::Stall(/*after_bytes=*/50000));
+  Signal asked;
+  server_.SetHook([&](const SeenRequest& request) {
+    if (request.path.find("/paas/version/") != std::string::npos) asked.Set();
+  });
+  Daemon daemon(Command(), dir_.Path("log"));
+  asked.Wait();
+  // It holds no capability, and will get none.
+  const std::string status =
+      ReadTestFile(absl::StrCat("/proc/", daemon.pid(), "/status"));
+  EXPECT_THAT(status, AllOf(HasSubstr("CapPrm:\t0000000000000000"),
+                            HasSubstr("CapEff:\t0000000000000000"),
+                            HasSubstr("NoNewPrivs:\t1")));
+  // Another one on the same directory is told so.
+  const ProgramResult second = RunProgram(Command({"--once"}));
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(second.err, HasSubstr("another provisioner works in this"));
+
+  const absl::Time begin = absl::Now();
+  EXPECT_EQ(daemon.Terminate(), 0) << daemon.Log();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(10)) << "not by timeouts";
+  EXPECT_THAT(daemon.Log(),
+              AllOf(HasSubstr("stopped"), Not(HasSubstr("in the middle"))));
+  EXPECT_EQ(RunProgram(Command({"--once"})).exit_code, 0);
+}
+
+TEST_F(ProgramTest, ActsOnAChangedManifest) {
+  Daemon daemon(Command({"--log-format=json"}), dir_.Path("log"));
+  Signal asked;
+  server_.SetHook([&](const SeenRequest& request) {
+    if (request.path.find("/paas/version/") != std::string::npos) asked.Set();
+  });
+  PutDynaKube();
+  asked.Wait();
+  EXPECT_EQ(daemon.Terminate(), 0);
+  EXPECT_THAT(daemon.Log(), StartsWith("{\""));
+}
+
+}  // namespace
+}  // namespace oneagent

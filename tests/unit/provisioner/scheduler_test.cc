@@ -1,0 +1,317 @@
+// When what happens: due times, lists, deletions, collections, restarts.
+#include <unistd.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cache/index/records.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/provisioner/node_fixture.h"
+
+namespace oneagent {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+class SchedulerTest : public NodeFixture {
+ protected:
+  // Reconciles that run when the clock has moved on by `by`.
+  size_t ReconcilesAfter(absl::Duration by) {
+    observer_.Reports();
+    clock_.Advance(by);
+    node_->scheduler.WaitUntilSettled(clock_.Now());
+    return observer_.Reports().size();
+  }
+  // A volume of this DynaKube, as the mounter leases it.
+  void Lease(const std::string& volume, const std::string& dynakube) {
+    VolumeRow row;
+    row.id = volume;
+    row.pod = "pod";
+    row.namespace_name = "ns";
+    row.pod_uid = "uid";
+    row.dynakube = dynakube;
+    row.target = "/t";
+    row.boot_id = kNodeBootId;
+    ASSERT_OK(node_->index->AcquireLease({.volume = row, .now = clock_.Now()}));
+  }
+  void Collect() {
+    observer_.Events();
+    node_->scheduler.Collect();
+  }
+};
+
+TEST_F(SchedulerTest, AReadyDynaKubeIsLookedAtEveryFiveMinutes) {
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(299)), 0u);
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(1)), 1u);
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(299)), 0u);
+}
+
+TEST_F(SchedulerTest, AWaitingOneEveryMinute) {
+  PutDynaKube("prod", "", "  tokens: later\n");
+  Settle();
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(59)), 0u);
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(1)), 1u);
+}
+
+TEST_F(SchedulerTest, AFailedOneAfterAGrowingDelay) {
+  PutDynaKube("prod", "version: 1.999.0.1-1");
+  Settle();
+  for (const int seconds : {15, 30, 60, 120, 240, 300, 300}) {
+    EXPECT_EQ(ReconcilesAfter(absl::Seconds(seconds - 1)), 0u) << seconds;
+    EXPECT_EQ(ReconcilesAfter(absl::Seconds(1)), 1u) << seconds;
+  }
+  PutDynaKube("prod", absl::StrCat("version: ", kOne));
+  Settle();  // a change is acted on at once
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+  PutDynaKube("prod", "version: 1.999.0.1-1");
+  Settle();  // and the delay starts anew
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(15)), 1u);
+}
+
+TEST_F(SchedulerTest, NothingChangedIsNoReconcile) {
+  PutDynaKube("prod");
+  Settle();
+  observer_.Reports();
+  Settle();
+  EXPECT_THAT(observer_.Reports(), IsEmpty());
+}
+
+TEST_F(SchedulerTest, ATenantThatIsSlowHoldsUpNobodyElse) {
+  TenantApiServer slow;
+  slow.Update([](ServedTenant& tenant) {
+    tenant.agents[kTwo].bytes = AgentArchive(kTwo).Build(ArchiveFormat::kZip);
+  });
+  slow.AddFault("/version/", Fault::Stall(/*after_bytes=*/10));
+  PutManifest("slow.yaml",
+              absl::StrCat("apiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
+                           "metadata: {name: slow}\nspec:\n  apiUrl: ",
+                           slow.api_url(),
+                           "\n  tokens: prod\n"
+                           "  oneAgent: {cloudNativeFullStack: {}}\n"));
+  PutDynaKube("prod");
+  node_->scheduler.RunOnce(clock_.Now());
+  observer_.AwaitReady("prod");
+  EXPECT_EQ(Row("slow").state, TenantState::kWaiting);
+  // Another one that comes meanwhile, too.
+  PutDynaKube("later");
+  node_->scheduler.ListSoon();
+  node_->scheduler.RunOnce(clock_.Now());
+  observer_.AwaitReady("later");
+}
+
+TEST_F(SchedulerTest, DeletionAndReturnOfADynaKube) {
+  PutDynaKube("prod");
+  Settle();
+  const TenantRow before = Row("prod");
+
+  RemoveManifest("prod.yaml");
+  Settle();
+  EXPECT_EQ(Row("prod").deleted_at, clock_.Now());
+  // The row holds no agent any more, the record remembers it.
+  EXPECT_EQ(Row("prod").agent_id, "");
+  EXPECT_EQ(ReadTenantRecord(layout_, "prod")->agent_id, before.agent_id);
+  EXPECT_THAT(observer_.Events(), ElementsAre("deleted prod"));
+  ExpectConsistent();
+  clock_.Advance(absl::Minutes(1));
+  Settle();
+  EXPECT_EQ(Row("prod").deleted_at, clock_.Now() - absl::Minutes(1));
+
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(Row("prod").deleted_at, absl::InfinitePast());
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+  EXPECT_EQ(Row("prod").agent_id, before.agent_id);
+  EXPECT_EQ(Downloads(), 1);
+}
+
+TEST_F(SchedulerTest, AReturnCountsEvenIfTheApiIsAway) {
+  PutDynaKube("prod");
+  Settle();
+  RemoveManifest("prod.yaml");
+  Settle();
+  server_.AddFault("/", Fault::Status(503, "", /*times=*/-1));
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(Row("prod").deleted_at, absl::InfinitePast());
+  EXPECT_EQ(Row("prod").state, TenantState::kFailed);
+  EXPECT_NE(Row("prod").agent_id, "");
+}
+
+TEST_F(SchedulerTest, WhatIsBrokenOrHiddenIsNotDeleted) {
+  PutDynaKube("prod");
+  PutDynaKube("other");
+  Settle();
+  // Nobody can say what stands in this file.
+  PutManifest("prod.yaml", "kind: DynaKube\nmetadata: {name: [\n");
+  RemoveManifest("other.yaml");
+  Settle();
+  EXPECT_EQ(Row("prod").deleted_at, absl::InfinitePast());
+  EXPECT_EQ(Row("other").deleted_at, absl::InfinitePast());
+  EXPECT_THAT(observer_.Events(), Contains(StartsWith("problem prod.yaml:")));
+  Settle();  // a problem is said once
+  EXPECT_THAT(observer_.Events(), IsEmpty());
+  // A list that fails says nothing at all.
+  ASSERT_EQ(rename(dir_.Path("m").c_str(), dir_.Path("away").c_str()), 0);
+  Settle();
+  EXPECT_EQ(Row("prod").deleted_at, absl::InfinitePast());
+}
+
+TEST_F(SchedulerTest, DynaKubesOfOneNameFailAndKeepWhatThereWas) {
+  PutDynaKube("prod");
+  Settle();
+  const TenantRow before = Row("prod");
+  PutManifest("again.yaml",
+              "apiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
+              "metadata: {name: prod, namespace: elsewhere}\n");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kFailed);
+  EXPECT_THAT(Row("prod").reason, HasSubstr("elsewhere/prod"));
+  EXPECT_EQ(Row("prod").agent_id, before.agent_id);
+  EXPECT_EQ(Row("prod").deleted_at, absl::InfinitePast());
+  EXPECT_EQ(Row("prod").namespace_name, "default");
+  RemoveManifest("again.yaml");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+}
+
+TEST_F(SchedulerTest, NothingIsCollectedBeforeTheMounterHasReconciled) {
+  limits_ = {.grace_period = absl::ZeroDuration(), .keep_versions = 0};
+  Reopen();
+  PutDynaKube("prod", absl::StrCat("version: ", kOne));
+  Settle();
+  const std::string old_agent = Row("prod").agent_id;
+  PutDynaKube("prod", absl::StrCat("version: ", kTwo));
+  Settle();
+  clock_.Advance(absl::Seconds(1));
+  Collect();
+  EXPECT_THAT(observer_.Events(), ElementsAre(StartsWith("skipped: ")));
+  EXPECT_TRUE(IsOnDisk(old_agent));
+}
+
+TEST_F(SchedulerTest, AnOldVersionGoesWhenNoVolumeUsesIt) {
+  limits_ = {.grace_period = absl::Minutes(5), .keep_versions = 0};
+  Reopen();
+  ASSERT_OK(node_->index->SetReconciled(kNodeBootId));
+  PutDynaKube("prod", absl::StrCat("version: ", kOne));
+  Settle();
+  const std::string old_agent = Row("prod").agent_id;
+  Lease("volume", "prod");
+  PutDynaKube("prod", absl::StrCat("version: ", kTwo));
+  Settle();
+  clock_.Advance(absl::Minutes(6));
+  Collect();
+  EXPECT_THAT(observer_.Events(), IsEmpty());
+  EXPECT_TRUE(IsOnDisk(old_agent));
+
+  ASSERT_OK(node_->index->ReleaseLease("volume", clock_.Now()));
+  Collect();
+  EXPECT_THAT(observer_.Events(), IsEmpty()) << "within its grace";
+  clock_.Advance(absl::Minutes(6));
+  Collect();
+  EXPECT_THAT(observer_.Events(), Contains(absl::StrCat("agent ", old_agent)));
+  EXPECT_FALSE(IsOnDisk(old_agent));
+  ExpectConsistent();
+}
+
+TEST_F(SchedulerTest, NothingIsCollectedWhileTheListIsIncomplete) {
+  limits_ = {.grace_period = absl::ZeroDuration(), .keep_versions = 0};
+  Reopen();
+  ASSERT_OK(node_->index->SetReconciled(kNodeBootId));
+  PutDynaKube("prod", absl::StrCat("version: ", kOne));
+  Settle();
+  PutDynaKube("prod", absl::StrCat("version: ", kTwo));
+  PutManifest("broken.yaml", "{");
+  Settle();
+  clock_.Advance(absl::Seconds(1));
+  Collect();
+  EXPECT_THAT(observer_.Events(), ElementsAre(StartsWith("skipped: ")));
+}
+
+TEST_F(SchedulerTest, ARoundOfReconcilesEndsWithACollection) {
+  limits_ = {.grace_period = absl::ZeroDuration(), .keep_versions = 0};
+  Reopen();
+  ASSERT_OK(node_->index->SetReconciled(kNodeBootId));
+  PutDynaKube("prod", absl::StrCat("version: ", kOne));
+  Settle();
+  const std::string old_agent = Row("prod").agent_id;
+  PutDynaKube("prod", absl::StrCat("version: ", kTwo));
+  Settle();
+  clock_.Advance(absl::Seconds(1));
+  node_->scheduler.RunOnce(clock_.Now());
+  node_->scheduler.WaitUntilSettled(clock_.Now());
+  EXPECT_FALSE(IsOnDisk(old_agent));
+}
+
+TEST_F(SchedulerTest, AReplacedIndexGetsItsRowsBack) {
+  PutDynaKube("prod");
+  Settle();
+  const TenantRow before = Row("prod");
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    const std::string file = absl::StrCat(layout_.IndexFile(), suffix);
+    ASSERT_TRUE(unlink(file.c_str()) == 0 || errno == ENOENT);
+  }
+  node_->scheduler.RunOnce(clock_.Now());
+  EXPECT_TRUE(Row("prod") == before);
+  EXPECT_EQ(node_->index->ListAgents()->size(), 1u);
+  EXPECT_EQ(Downloads(), 1);
+}
+
+TEST_F(SchedulerTest, ARecordAheadOfItsRowCountsAtStart) {
+  PutDynaKube("prod");
+  Settle();
+  TenantRow ahead = Row("prod");
+  ahead.reason = "written before its row";
+  ASSERT_OK(WriteTenantRecord(layout_, ahead));
+  Reopen();
+  EXPECT_EQ(Row("prod").reason, "written before its row");
+}
+
+TEST_F(SchedulerTest, ADamagedRecordDoesNotKeepTheOthersFromComingBack) {
+  PutDynaKube("a");
+  PutDynaKube("b");
+  Settle();
+  dir_.WriteFile("data/tenants/a.json", "{");
+  observer_.Events();
+  Reopen();
+  EXPECT_THAT(observer_.Events(),
+              ElementsAre(testing::AllOf(StartsWith("error recover: "),
+                                         HasSubstr("a.json"))));
+  Settle();
+  EXPECT_EQ(Row("a").state, TenantState::kReady);
+  EXPECT_EQ(Row("b").state, TenantState::kReady);
+  ExpectConsistent();
+}
+
+TEST_F(SchedulerTest, NoticesAreSaidOnceAndDeleted) {
+  PutDynaKube("prod");
+  Settle();
+  VolumeRow volume;
+  volume.id = "v";
+  volume.dynakube = "prod";
+  volume.reason = "no agent in time";
+  {
+    ASSERT_OK_AND_ASSIGN(const auto mounter,
+                         Index::Open({.data_dir = layout_.data_dir(),
+                                      .read_only = false,
+                                      .on_rebuilt = nullptr}));
+    ASSERT_OK(mounter->MarkEmpty(volume, clock_.Now()));
+  }
+  observer_.Events();
+  node_->scheduler.RunOnce(clock_.Now());
+  EXPECT_THAT(observer_.Events(), Contains("notice v: no agent in time"));
+  EXPECT_THAT(node_->index->ListNotices(), IsOkAndHolds(IsEmpty()));
+  node_->scheduler.RunOnce(clock_.Now());
+  EXPECT_THAT(observer_.Events(), Not(Contains(HasSubstr("notice"))));
+}
+
+}  // namespace
+}  // namespace oneagent
