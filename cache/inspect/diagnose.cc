@@ -1,7 +1,6 @@
 #include "cache/inspect/diagnose.h"
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"

@@ -1,5 +1,5 @@
 // Agents, configs and tenants: index against disk.
-#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>

@@ -1,8 +1,8 @@
 // Volumes: index against records against mount table, and host storage.
-#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"

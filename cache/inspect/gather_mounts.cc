@@ -102,7 +102,10 @@ class MountGatherer {
   }
 
   bool IsOurs(const MountEntry& entry) const {
-    if (entry.source == kOurSource) return true;
+    if (entry.source == kOurSource &&
+        (entry.fs_type == "overlay" || entry.fs_type == "tmpfs")) {
+      return true;
+    }
     // mode=host: a bind shows the disk's name, but its root is our storage.
     return OnSameFileSystem(entry) &&
            IsAtOrBelow(entry.root, Join(in_file_system_, "/host")) &&

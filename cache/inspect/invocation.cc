@@ -171,6 +171,47 @@ absl::Status CheckUsage(const VerbInfo& verb, const Invocation& it,
   return absl::OkStatus();
 }
 
+std::string ProgramHelp(const std::vector<VerbInfo>& verbs) {
+  std::string text =
+      "oneagent-csi: looks into the agent cache of this node\n\n"
+      "Usage: oneagent-csi [--data-dir DIR] [-o table|json] VERB\n\n"
+      "Verbs:\n";
+  size_t width = 0;
+  for (const VerbInfo& verb : verbs) {
+    width = std::max(width, verb.name.size() + 1 + verb.arguments.size());
+  }
+  for (const VerbInfo& verb : verbs) {
+    std::string left = verb.name;
+    if (!verb.arguments.empty()) absl::StrAppend(&left, " ", verb.arguments);
+    left.resize(width + 2, ' ');
+    absl::StrAppend(&text, "  ", left, verb.summary, "\n");
+  }
+  absl::StrAppend(
+      &text, "\nFlags (before or after the verb):\n", FlagHelp(GlobalFlags()),
+      "\nExit codes: 0 fine, 1 a finding or a failure, 2 wrong usage.\n"
+      "\nExamples:\n"
+      "  oneagent-csi volumes\n"
+      "  oneagent-csi -o json agents\n"
+      "  oneagent-csi doctor\n"
+      "  oneagent-csi gc --help\n");
+  return text;
+}
+
+std::string VerbHelp(const VerbInfo& verb) {
+  std::string text = absl::StrCat(verb.name, ": ", verb.summary,
+                                  "\n\nUsage: oneagent-csi ", verb.name);
+  if (!verb.flags.empty()) absl::StrAppend(&text, " [FLAGS]");
+  if (!verb.arguments.empty()) absl::StrAppend(&text, " ", verb.arguments);
+  text += "\n";
+  if (!verb.details.empty()) absl::StrAppend(&text, "\n", verb.details);
+  if (!verb.flags.empty()) {
+    absl::StrAppend(&text, "\nFlags:\n", FlagHelp(FlagsOf(verb)));
+  }
+  absl::StrAppend(&text, "\nGlobal flags:\n", FlagHelp(GlobalFlags()),
+                  "\nExamples:\n", verb.examples);
+  return text;
+}
+
 }  // namespace
 
 absl::StatusOr<Invocation> ParseInvocation(absl::string_view default_data_dir,
@@ -209,43 +250,7 @@ absl::StatusOr<Invocation> ParseInvocation(absl::string_view default_data_dir,
 std::string HelpText(absl::string_view verb_name) {
   const std::vector<VerbInfo> verbs = VerbInfos();
   const VerbInfo* const verb = FindVerb(verbs, verb_name);
-  if (verb == nullptr) {
-    std::string text =
-        "oneagent-csi: looks into the agent cache of this node\n\n"
-        "Usage: oneagent-csi [--data-dir DIR] [-o table|json] VERB\n\n"
-        "Verbs:\n";
-    size_t width = 0;
-    for (const VerbInfo& info : verbs) {
-      width = std::max(width, info.name.size() + 1 + info.arguments.size());
-    }
-    for (const VerbInfo& info : verbs) {
-      std::string left = info.name;
-      if (!info.arguments.empty()) absl::StrAppend(&left, " ", info.arguments);
-      left.resize(width + 2, ' ');
-      absl::StrAppend(&text, "  ", left, info.summary, "\n");
-    }
-    absl::StrAppend(
-        &text, "\nFlags (before or after the verb):\n", FlagHelp(GlobalFlags()),
-        "\nExit codes: 0 fine, 1 a finding or a failure, 2 wrong usage.\n"
-        "\nExamples:\n"
-        "  oneagent-csi volumes\n"
-        "  oneagent-csi -o json agents\n"
-        "  oneagent-csi doctor\n"
-        "  oneagent-csi gc --help\n");
-    return text;
-  }
-  std::string text = absl::StrCat(verb->name, ": ", verb->summary,
-                                  "\n\nUsage: oneagent-csi ", verb->name);
-  if (!verb->flags.empty()) absl::StrAppend(&text, " [FLAGS]");
-  if (!verb->arguments.empty()) absl::StrAppend(&text, " ", verb->arguments);
-  text += "\n";
-  if (!verb->details.empty()) absl::StrAppend(&text, "\n", verb->details);
-  if (!verb->flags.empty()) {
-    absl::StrAppend(&text, "\nFlags:\n", FlagHelp(FlagsOf(*verb)));
-  }
-  absl::StrAppend(&text, "\nGlobal flags:\n", FlagHelp(GlobalFlags()),
-                  "\nExamples:\n", verb->examples);
-  return text;
+  return verb == nullptr ? ProgramHelp(verbs) : VerbHelp(*verb);
 }
 
 }  // namespace oneagent

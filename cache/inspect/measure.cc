@@ -24,7 +24,6 @@ class Measurement {
  public:
   Measurement(int root_fd, const struct stat& root)
       : root_fd_(root_fd), device_(root.st_dev) {
-    Count(root);
     // Directories still to read, by their path below the root: a descriptor
     // for each level would run out in a pod's deep tree.
     waiting_.emplace_back(".");

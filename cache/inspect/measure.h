@@ -1,6 +1,6 @@
-// Measures what a tree takes on disk. The tree may belong to a pod: names are
-// resolved below the tree's root only, no link is followed, other file systems
-// are not entered. Thread-safe.
+// Measures what is in a tree, without its root itself. The tree may belong to a
+// pod: names are resolved below the tree's root only, no link is followed,
+// other file systems are not entered. Thread-safe.
 #ifndef CACHE_INSPECT_MEASURE_H_
 #define CACHE_INSPECT_MEASURE_H_
 

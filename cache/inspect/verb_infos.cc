@@ -39,32 +39,37 @@ VerbInfo VerifyInfo() {
 }
 
 VerbInfo DuInfo() {
-  return {.name = "du",
-          .summary = "disk space: what is shared, what is a pod's own",
-          .details =
-              "Agents are counted once; what pods wrote is measured on "
-              "disk, which\nwants the mounter's container (or root). "
-              "The last lines compare with a\ncopy for each pod.\n",
-          .examples =
-              "  oneagent-csi du\n"
-              "  oneagent-csi -o json du\n"};
+  return {
+      .name = "du",
+      .summary = "disk space: what is shared, what is a pod's own",
+      .details =
+          "Agents and configs count once, by the size of their files. What\n"
+          "pods wrote is measured on disk (allocated blocks), which wants\n"
+          "the mounter's container or root. The last lines compare with a\n"
+          "copy for each pod.\n",
+      .examples =
+          "  oneagent-csi du\n"
+          "  oneagent-csi -o json du\n"};
 }
 
 VerbInfo GcInfo() {
-  return {.name = "gc",
-          .arguments = "--dry-run|--now",
-          .summary = "collect agents and configs that nothing uses",
-          .details =
-              "--dry-run prints the plan and changes nothing. --now removes\n"
-              "what is planned and empties the provisioner's trash; it wants\n"
-              "root. What a volume leases is never removed. Nothing is\n"
-              "collected until the mounter has reconciled in this boot.\n"
-              "The provisioner does the same by itself, with its own flags.\n",
-          .examples =
-              "  oneagent-csi gc --dry-run\n"
-              "  oneagent-csi gc --now --grace-period 0s "
-              "--keep-versions 0\n",
-          .flags = {"dry-run", "now", "grace-period", "keep-versions"}};
+  return {
+      .name = "gc",
+      .arguments = "--dry-run|--now",
+      .summary = "collect agents and configs that nothing uses",
+      .details =
+          "--dry-run prints the plan and changes nothing. --now removes\n"
+          "what is planned and empties the provisioner's trash; it wants\n"
+          "root. What a volume leases is never removed. Nothing is\n"
+          "collected until the mounter has reconciled in this boot.\n"
+          "The provisioner does the same by itself, with its own flags.\n"
+          "(With --grace-period 0s, an agent that it is just installing may\n"
+          "be taken from it; it installs that again.)\n",
+      .examples =
+          "  oneagent-csi gc --dry-run\n"
+          "  oneagent-csi gc --now --grace-period 0s "
+          "--keep-versions 0\n",
+      .flags = {"dry-run", "now", "grace-period", "keep-versions"}};
 }
 
 VerbInfo DoctorInfo() {
