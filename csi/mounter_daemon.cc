@@ -83,6 +83,9 @@ struct MounterDaemon::Parts {
         std::unique_ptr<TargetResolver> opened_targets, const Log& log,
         const Clock& clock);
 
+  void ReconcileAtStart(const Log& log, const Clock& clock);
+  absl::Status Serve(const MounterConfig& config, const Log& log);
+
   Reconciler::Options ReconcilerOptions() const {
     return {.boot_id = boot_id, .kubelet_dir = kubelet_dir};
   }
@@ -127,6 +130,37 @@ MounterDaemon::Parts::Parts(const MounterConfig& config, std::string boot,
                 GuardByQueue(volume_queue, kGuardPatience)),
       housekeeping(reconciler, collector, stats, log, clock) {}
 
+void MounterDaemon::Parts::ReconcileAtStart(const Log& log,
+                                            const Clock& clock) {
+  const absl::Time begin = clock.Now();
+  // Nothing else runs yet, so this first one needs no guard.
+  Reconciler first(ReconcilerOptions(), layout, *index, mounter, *targets);
+  const absl::StatusOr<ReconcileResult> result = first.RunOnce(begin);
+  if (result.ok()) {
+    LogReconcile(log, *result, clock.Now() - begin);
+  } else {
+    log.Warning("reconcile failed",
+                {{"error", std::string(result.status().message())}});
+  }
+}
+
+absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config,
+                                         const Log& log) {
+  ASSIGN_OR_RETURN(auto socket, ListeningSocket::Open(config.socket_path));
+  std::vector<GrpcService> services;
+  services.push_back(NewIdentityService(log));
+  services.push_back(NewNodeService({.node_id = config.node_id,
+                                     .publisher = publisher,
+                                     .stats = stats,
+                                     .volume_queue = volume_queue,
+                                     .stats_queue = stats_queue,
+                                     .log = log}));
+  server = std::make_unique<Server>(std::move(services));
+  RETURN_IF_ERROR(server->Start());
+  server->Listen(std::move(socket));
+  return absl::OkStatus();
+}
+
 namespace {
 
 absl::StatusOr<std::unique_ptr<Index>> OpenIndex(const MounterConfig& config,
@@ -145,7 +179,6 @@ absl::StatusOr<std::unique_ptr<Index>> OpenIndex(const MounterConfig& config,
 
 absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
     const MounterConfig& config, const Log& log, const Clock& clock) {
-  const absl::Time begin = clock.Now();
   const Layout layout(config.data_dir);
   RETURN_IF_ERROR(layout.Prepare(Owner::kMounter));           // 1
   ASSIGN_OR_RETURN(UniqueFd data_lock, LockVolumes(layout));  // 2
@@ -159,29 +192,9 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
       std::make_unique<Parts>(config, std::move(boot_id), api, std::move(index),
                               std::move(targets), log, clock);
   parts->data_lock = std::move(data_lock);
-  // Nothing else runs yet, so this first one needs no guard.   // 7
-  Reconciler first(parts->ReconcilerOptions(), parts->layout, *parts->index,
-                   parts->mounter, *parts->targets);
-  const absl::StatusOr<ReconcileResult> reconciled = first.RunOnce(begin);
-  if (reconciled.ok()) {
-    LogReconcile(log, *reconciled, clock.Now() - begin);
-  } else {
-    log.Warning("reconcile failed",
-                {{"error", std::string(reconciled.status().message())}});
-  }
-  ASSIGN_OR_RETURN(auto socket, ListeningSocket::Open(config.socket_path));
-  std::vector<GrpcService> services;
-  services.push_back(NewIdentityService(log));
-  services.push_back(NewNodeService({.node_id = config.node_id,
-                                     .publisher = parts->publisher,
-                                     .stats = parts->stats,
-                                     .volume_queue = parts->volume_queue,
-                                     .stats_queue = parts->stats_queue,
-                                     .log = log}));
-  parts->server = std::make_unique<Server>(std::move(services));  // 8
-  RETURN_IF_ERROR(parts->server->Start());
-  parts->server->Listen(std::move(socket));
-  parts->housekeeping.Start();  // 9
+  parts->ReconcileAtStart(log, clock);         // 7
+  RETURN_IF_ERROR(parts->Serve(config, log));  // 8
+  parts->housekeeping.Start();                 // 9
   log.Info("serving", {{"socket", config.socket_path},
                        {"node", config.node_id},
                        {"mount_api", Name(api)},
