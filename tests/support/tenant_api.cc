@@ -69,6 +69,49 @@ std::string ProcessConfigBody(const ServedTenant& state) {
                       state.properties.empty() ? "" : ",", rest);
 }
 
+struct JsonAnswer {
+  int status = 200;
+  std::string body;
+};
+
+JsonAnswer Refusal(int status, const std::string& message) {
+  return {status, ErrorBody(status, message)};
+}
+
+// Everything but archives; `path` is what follows kInstaller.
+JsonAnswer AnswerJson(absl::string_view path, const httplib::Request& request,
+                      const ServedTenant& state) {
+  if (path == "unix/paas/latest/metainfo") {
+    v1::LatestAgentVersion latest;
+    latest.set_latest_agent_version(LatestOf(state));
+    return {200, PrintJson(latest)};
+  }
+  if (path == "versions/unix/paas") {
+    v1::AvailableVersions versions;
+    for (const auto& agent : state.agents) {
+      versions.add_available_versions(agent.first);
+    }
+    return {200, PrintJson(versions)};
+  }
+  if (path == "connectioninfo") {
+    const std::string zone = request.get_param_value("networkZone");
+    const auto& zones = state.network_zones;
+    if (!zone.empty() &&
+        std::find(zones.begin(), zones.end(), zone) == zones.end()) {
+      return Refusal(400, absl::StrCat("no network zone ", zone));
+    }
+    return {200, ConnectionInfoBody(state)};
+  }
+  if (path == "processmoduleconfig") {
+    if (!state.has_process_config) return Refusal(404, "not supported");
+    if (request.get_param_value("revision") == absl::StrCat(state.revision)) {
+      return {304, ""};
+    }
+    return {200, ProcessConfigBody(state)};
+  }
+  return Refusal(404, "no such path");
+}
+
 // First byte of "bytes=<first>-"; nullopt for anything else.
 std::optional<int64_t> RangeStart(const std::string& header) {
   absl::string_view text = header;
@@ -221,64 +264,33 @@ void TenantApiServer::Handle(const httplib::Request& request,
 void TenantApiServer::Route(const httplib::Request& request, const Turn& turn,
                             httplib::Response& response) {
   const ServedTenant& state = turn.state;
-  const auto refuse = [&](int status, const std::string& message) {
-    response.status = status;
-    Stream(ErrorBody(status, message), turn, /*is_archive=*/false, response);
-  };
-  const auto answer = [&](std::string body) {
-    response.status = 200;
-    Stream(std::move(body), turn, /*is_archive=*/false, response);
+  const auto answer = [&](JsonAnswer json) {
+    response.status = json.status;
+    // A 304 has no body, not even an empty one.
+    if (json.status == 304) return;
+    Stream(std::move(json.body), turn, /*is_archive=*/false, response);
   };
   const size_t at = request.path.find(kInstaller);
-  if (at == std::string::npos) return refuse(404, "no such path");
+  if (at == std::string::npos) return answer(Refusal(404, "no such path"));
   if (request.get_header_value("Authorization") !=
       absl::StrCat("Api-Token ", state.token)) {
-    return refuse(401, "Token Authentication failed");
+    return answer(Refusal(401, "Token Authentication failed"));
   }
   const absl::string_view path =
       absl::string_view(request.path).substr(at + sizeof(kInstaller) - 1);
   absl::string_view version = path;
-  if (absl::ConsumePrefix(&version, "unix/paas/version/") ||
-      path == "unix/paas/latest") {
-    const std::string wanted =
-        path == "unix/paas/latest" ? LatestOf(state) : std::string(version);
-    const auto found = state.agents.find(wanted);
-    if (found == state.agents.end()) {
-      return refuse(404,
-                    absl::StrCat("Agent version ", wanted, " does not exist"));
-    }
-    return ServeAgent(request, turn, found->second, response);
+  if (!absl::ConsumePrefix(&version, "unix/paas/version/") &&
+      path != "unix/paas/latest") {
+    return answer(AnswerJson(path, request, state));
   }
-  if (path == "unix/paas/latest/metainfo") {
-    v1::LatestAgentVersion latest;
-    latest.set_latest_agent_version(LatestOf(state));
-    return answer(PrintJson(latest));
+  const std::string wanted =
+      path == "unix/paas/latest" ? LatestOf(state) : std::string(version);
+  const auto found = state.agents.find(wanted);
+  if (found == state.agents.end()) {
+    return answer(Refusal(
+        404, absl::StrCat("Agent version ", wanted, " does not exist")));
   }
-  if (path == "versions/unix/paas") {
-    v1::AvailableVersions versions;
-    for (const auto& agent : state.agents) {
-      versions.add_available_versions(agent.first);
-    }
-    return answer(PrintJson(versions));
-  }
-  if (path == "connectioninfo") {
-    const std::string zone = request.get_param_value("networkZone");
-    if (!zone.empty() &&
-        std::find(state.network_zones.begin(), state.network_zones.end(),
-                  zone) == state.network_zones.end()) {
-      return refuse(400, absl::StrCat("no network zone ", zone));
-    }
-    return answer(ConnectionInfoBody(state));
-  }
-  if (path == "processmoduleconfig") {
-    if (!state.has_process_config) return refuse(404, "not supported");
-    if (request.get_param_value("revision") == absl::StrCat(state.revision)) {
-      response.status = 304;
-      return;
-    }
-    return answer(ProcessConfigBody(state));
-  }
-  refuse(404, "no such path");
+  ServeAgent(request, turn, found->second, response);
 }
 
 void TenantApiServer::ServeAgent(const httplib::Request& request,
