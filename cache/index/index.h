@@ -22,7 +22,8 @@
 // it; FailedPrecondition when its user_version is newer than this program
 // (Open only). Transactions are short and never held across I/O.
 //
-// Thread-safe: one connection behind one mutex.
+// Thread-safe: one connection behind one mutex, so calls of several threads
+// wait for each other, each within its own busy_timeout.
 #ifndef CACHE_INDEX_INDEX_H_
 #define CACHE_INDEX_INDEX_H_
 
@@ -104,8 +105,8 @@ class Index {
 
   // Upserts `volume` with state `waiting`, without lease, attempts + 1 and
   // first_failure_at = now unless an earlier failure is on record (in the row
-  // or in `volume`: the greater count and the earlier time win). Returns the
-  // row as it stands now.
+  // or in `volume`: the greater count and the earlier time win); since is the
+  // first failure. Returns the row as it stands now.
   absl::StatusOr<VolumeRow> RecordFailure(const VolumeRow& volume,
                                           absl::Time now);
 

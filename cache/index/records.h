@@ -3,7 +3,8 @@
 //
 // Read*: NotFound when there is none, InvalidArgument naming path and cause
 // when it is not such a record (also when the id in it is not the name it
-// stands under). Thread-safe.
+// stands under, or it is far too large); PosixStatus when it cannot be read.
+// Write*: mode 0600; PosixStatus. Thread-safe.
 #ifndef CACHE_INDEX_RECORDS_H_
 #define CACHE_INDEX_RECORDS_H_
 
