@@ -108,7 +108,8 @@ absl::StatusOr<PublishResult> Publisher::Publish(
     (void)index_.ReleaseLease(request.volume_id, clock_.Now());
     attempt.known.reset();
   }
-  attempt.record_in_use = attempt.known && IsLeased(*attempt.known);
+  attempt.record_in_use =
+      attempt.known && attempt.known->state != VolumeState::kWaiting;
   Failpoint("publish:2");
   const absl::StatusOr<ResolvedTarget> resolved =
       targets_.Resolve(request.target_path);

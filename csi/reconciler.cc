@@ -100,7 +100,12 @@ absl::StatusOr<ReconcileResult> Reconciler::RunOnce(absl::Time now) {
     first_error.Update(Annotate(settled, absl::StrCat("volume ", id)));
   }
   if (!first_error.ok()) return first_error;
-  RETURN_IF_ERROR(index_.SetReconciled(options_.boot_id));
+  // The first write to a fresh WAL waits for the disk; a restart within one
+  // boot has nothing to say.
+  ASSIGN_OR_RETURN(const bool is_needed, IsNeeded());
+  if (is_needed) {
+    RETURN_IF_ERROR(index_.SetReconciled(options_.boot_id));
+  }
   return result;
 }
 

@@ -21,13 +21,15 @@ bool SameLayers(const absl::StatusOr<VolumeRow>& left, const VolumeRow& row) {
 }  // namespace
 
 absl::Status PrepareVolumeDir(const Layout& layout, const VolumeRow& row) {
-  const bool reuse = SameLayers(ReadVolumeRecord(layout, row.id), row);
+  ASSIGN_OR_RETURN(const bool is_left, PathExists(layout.VolumeDir(row.id)));
+  const bool reuse =
+      is_left && SameLayers(ReadVolumeRecord(layout, row.id), row);
   if (reuse) {
     // A container's private copy of an old mount may still show it: replaced,
     // never written to.
     RETURN_IF_ERROR(
         MoveToTrash(layout.VolumePodLayer(row.id), layout.TrashVolumes()));
-  } else {
+  } else if (is_left) {
     RETURN_IF_ERROR(TrashVolumeDir(layout, row.id));
   }
   RETURN_IF_ERROR(EnsureDirectory(layout.VolumeDir(row.id), 0700));

@@ -210,6 +210,18 @@ TEST_F(FailOpenTest, EmptyVolumeMayBeABareDirectory) {
   EXPECT_FALSE(world_.Exists(request.target_path));
 }
 
+TEST_F(FailOpenTest, EmptyVolumeThatCannotBeLookedAtStaysEmpty) {
+  BreakMounts();
+  PublishRequest request = world_.Request(1);
+  request.retry_timeout = absl::ZeroDuration();
+  EXPECT_THAT(Publish(request), IsOkAndHolds(PublishOutcome::kEmpty));
+  world_.fake.FailNext(Verb::kIsMounted, absl::InternalError("no answer"));
+  EXPECT_THAT(Publish(request), StatusIs(kUnavailable));
+  EXPECT_EQ(world_.StateOf(request.volume_id), "empty");
+  EXPECT_THAT(Publish(request),
+              IsOkAndHolds(PublishOutcome::kAlreadyPublished));
+}
+
 TEST_F(FailOpenTest, AfterARebootAnEmptyVolumeTriesAgainAndWaitsAgain) {
   BreakMounts();
   PublishRequest request = world_.Request(1);

@@ -20,6 +20,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
@@ -171,6 +172,23 @@ TEST_F(ReconcilerTest, FinishesAMountWhoseRowSaysMounting) {
   EXPECT_EQ(world_.Reconcile(), (ReconcileResult{.mounted = 1}));
   EXPECT_EQ(world_.StateOf(world_.VolumeId(1)), "mounted");
   EXPECT_EQ(world_.Row(world_.VolumeId(1))->attempts, 0);
+}
+
+TEST_F(ReconcilerTest, FinishesAnEmptyVolumeAndItsNotice) {
+  // Died between empty:3 and empty:4: record `empty`, row `waiting`, mounted.
+  PublishRequest request = world_.Request(1);
+  request.retry_timeout = absl::ZeroDuration();
+  request.dynakube = "unheard-of";
+  EXPECT_OK(world_.publisher->Publish(request));
+  VolumeRow row = *world_.Row(request.volume_id);
+  row.state = VolumeState::kWaiting;
+  EXPECT_OK(world_.index->PutVolume(row));
+  ASSERT_OK_AND_ASSIGN(std::vector<NoticeRow> notices,
+                       world_.index->ListNotices());
+  EXPECT_OK(world_.index->DeleteNotices(notices.back().seq));
+  EXPECT_EQ(world_.Reconcile(), (ReconcileResult{.empty = 1}));
+  EXPECT_EQ(world_.StateOf(request.volume_id), "empty");
+  EXPECT_THAT(world_.index->ListNotices(), IsOkAndHolds(SizeIs(1)));
 }
 
 TEST_F(ReconcilerTest, NothingOfAnEarlierBootStays) {

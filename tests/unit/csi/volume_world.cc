@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -26,15 +29,14 @@ constexpr char kVolumeName[] = "oneagent";
 }  // namespace
 
 VolumeWorld::VolumeWorld(Kernel kernel)
-    : layout(dir.MakeDir("data")),
-      kubelet(dir.MakeDir("kubelet")),
-      kernel_(kernel) {
+    : kernel_(kernel),
+      layout(absl::StrCat(Prepared(dir, kernel), "/data")),
+      kubelet(dir.MakeDir("kubelet")) {
   dir.MakeDir("kubelet/pods");
   EXPECT_OK(layout.Prepare(Owner::kMounter));
   EXPECT_OK(layout.Prepare(Owner::kProvisioner));
   mounter_ = &fake;
-  if (kernel_ == Kernel::kYes) {
-    EnterPrivateMountNamespace();
+  if (kernel_ != Kernel::kNo) {
     const absl::StatusOr<MountApi> api =
         KernelMounter::Probe(dir.MakeDir("probe"));
     EXPECT_OK(api);
@@ -44,10 +46,29 @@ VolumeWorld::VolumeWorld(Kernel kernel)
   Start();
 }
 
-void VolumeWorld::Start() {
+VolumeWorld::~VolumeWorld() {
+  Stop();
+  if (kernel_ == Kernel::kYesInMemory) {
+    EXPECT_EQ(umount2(dir.path().c_str(), 0), 0) << strerror(errno);
+  }
+}
+
+std::string VolumeWorld::Prepared(const TempDir& dir, Kernel kernel) {
+  if (kernel != Kernel::kNo) EnterPrivateMountNamespace();
+  if (kernel == Kernel::kYesInMemory) {
+    EXPECT_EQ(mount("world", dir.path().c_str(), "tmpfs", 0, nullptr), 0);
+  }
+  return dir.path();
+}
+
+void VolumeWorld::Stop() {
   publisher.reset();
   targets.reset();
   index.reset();
+}
+
+void VolumeWorld::Start() {
+  Stop();
   absl::StatusOr<std::unique_ptr<Index>> opened =
       Index::Open({.data_dir = layout.data_dir(),
                    .read_only = false,
@@ -79,8 +100,7 @@ void VolumeWorld::SetMaxAttempts(int32_t attempts) {
 }
 
 void VolumeWorld::DeleteIndex() {
-  publisher.reset();
-  index.reset();
+  Stop();
   for (const char* const suffix : {"", "-wal", "-shm"}) {
     std::filesystem::remove(layout.IndexFile() + suffix);
   }

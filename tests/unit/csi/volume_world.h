@@ -31,11 +31,17 @@ inline constexpr char kConfig1[] = "c1c1c1c1c1c1c1c1";
 
 class VolumeWorld {
  public:
-  enum class Kernel { kNo, kYes };
+  enum class Kernel {
+    kNo,
+    kYes,
+    kYesInMemory,  // on a tmpfs: where many worlds would wait for many syncs
+  };
   explicit VolumeWorld(Kernel kernel = Kernel::kNo);
+  ~VolumeWorld();
 
   // ---- Steps of a node's life
   void Restart();  // the mounter's process dies and starts
+  void Stop();     // closes everything, so that a forked child may Restart
   void Reboot();   // all mounts are gone, another boot id; restarts
   // Another publisher with these options (node-wide attempts).
   void SetMaxAttempts(int32_t attempts);
@@ -72,6 +78,10 @@ class VolumeWorld {
   int64_t LeasesOf(const std::string& agent_id);
   Mounter& mounter() { return *mounter_; }
 
+ private:
+  const Kernel kernel_;
+
+ public:
   TempDir dir;
   const Layout layout;
   const std::string kubelet;
@@ -85,11 +95,12 @@ class VolumeWorld {
   absl::StatusOr<std::vector<MountEntry>> mounts = std::vector<MountEntry>{};
 
  private:
+  // The directory, with a tmpfs of its own mounted on it if there is to be one.
+  static std::string Prepared(const TempDir& dir, Kernel kernel);
   void Start();
 
   int32_t max_attempts_ = 0;
   UniqueFd index_lock_;  // held while the index is broken
-  const Kernel kernel_;
   std::unique_ptr<Mounter> kernel_mounter_;
   Mounter* mounter_ = nullptr;
 };

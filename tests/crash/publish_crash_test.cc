@@ -1,0 +1,288 @@
+// The process dies at every numbered step of publish, roll back, fail-open and
+// unpublish, on the real kernel; then it starts again in every way it may, and
+// the same call must come to the same end: one mount, one lease, and after
+// Unpublish and a collection nothing at all.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/durable_file.h"
+#include "base/failpoint.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "overlay/mount_table.h"
+#include "tests/support/leak_check.h"
+#include "tests/support/private_mounts.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/csi/volume_world.h"
+
+namespace oneagent {
+namespace {
+
+using ::testing::Combine;
+using ::testing::IsEmpty;
+using ::testing::Values;
+
+constexpr int kDied = 42;
+
+enum class Recovery {
+  kCallAgain,       // kubelet is faster than the reconciler
+  kReconcile,       // as at every start
+  kIndexLost,       // and index.db is gone
+  kIndexAndReboot,  // the machine went down with it
+};
+
+const char* Name(Recovery recovery) {
+  switch (recovery) {
+    case Recovery::kCallAgain:
+      return "CallAgain";
+    case Recovery::kReconcile:
+      return "Reconcile";
+    case Recovery::kIndexLost:
+      return "IndexLost";
+    case Recovery::kIndexAndReboot:
+      return "IndexAndReboot";
+  }
+  return "?";
+}
+
+using Crash = std::tuple<const char*, Recovery>;
+
+class PublishCrashTest : public testing::TestWithParam<Crash> {
+ protected:
+  static void SetUpTestSuite() { EnterPrivateMountNamespace(); }
+
+  PublishCrashTest() : world_(VolumeWorld::Kernel::kYesInMemory) {
+    world_.clock.Set(absl::Now());
+    Provision();
+    world_.Reconcile();
+    request_ = world_.Request(1);
+    request_.conf = {{"general", "k", "v"}};
+  }
+
+  void Provision() {
+    world_.InstallAgent(kAgent1, "1.300");
+    world_.SetTenant("dk", kAgent1);
+  }
+
+  // Runs `work` in a process of its own, which must die at the test's point.
+  void DieIn(const std::function<void()>& work) {
+    world_.Stop();
+    const pid_t child = fork();
+    if (child == 0) {
+      world_.Restart();
+      ArmFailpoint(std::get<0>(GetParam()), [] { _exit(kDied); });
+      work();
+      _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status));
+    ASSERT_EQ(WEXITSTATUS(status), kDied) << "did not get to that point";
+    world_.Restart();
+  }
+
+  void Recover() {
+    switch (std::get<1>(GetParam())) {
+      case Recovery::kCallAgain:
+        break;
+      case Recovery::kReconcile:
+        world_.Reconcile();
+        break;
+      case Recovery::kIndexLost:
+        world_.DeleteIndex();
+        world_.Reconcile();
+        Provision();
+        break;
+      case Recovery::kIndexAndReboot:
+        EXPECT_OK(UnmountByHand());
+        world_.Reboot();
+        world_.DeleteIndex();
+        world_.Reconcile();
+        Provision();
+        break;
+    }
+  }
+
+  absl::Status UnmountByHand() {
+    const absl::StatusOr<ResolvedTarget> target =
+        world_.targets->Resolve(world_.Target(1));
+    return target.ok() ? world_.mounter().Unmount(target->target())
+                       : target.status();
+  }
+
+  int MountsAtTarget() {
+    const absl::StatusOr<std::vector<MountEntry>> table = ReadMountTable();
+    EXPECT_OK(table);
+    int count = 0;
+    for (const MountEntry& entry : *table) {
+      count += entry.mount_point == world_.Target(1) ? 1 : 0;
+    }
+    return count;
+  }
+
+  void ExpectMounted() {
+    const absl::StatusOr<PublishResult> result =
+        world_.publisher->Publish(request_);
+    EXPECT_OK(result);
+    EXPECT_EQ(MountsAtTarget(), 1);
+    EXPECT_EQ(world_.StateOf(request_.volume_id), "mounted");
+    EXPECT_EQ(world_.Row(request_.volume_id)->attempts, 0);
+    EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
+    EXPECT_EQ(
+        ReadTestFile(absl::StrCat(world_.Target(1), "/", kProcessConfPath)),
+        "[general]\nfrom agent\nk v\n");
+  }
+
+  void ExpectNothingAfterUnpublish() {
+    EXPECT_OK(
+        world_.publisher->Unpublish(request_.volume_id, world_.Target(1)));
+    EXPECT_EQ(MountsAtTarget(), 0);
+    EXPECT_FALSE(world_.Exists(world_.Target(1)));
+    EXPECT_EQ(world_.StateOf(request_.volume_id), "none");
+    EXPECT_EQ(world_.LeasesOf(kAgent1), 0);
+    world_.Reconcile();
+    world_.clock.Set(absl::Now() + absl::Minutes(2));
+    world_.Collect();
+    EXPECT_THAT(world_.Trash(), IsEmpty());
+    EXPECT_THAT(ListDirectory(world_.layout.VolumesDir()),
+                IsOkAndHolds(IsEmpty()));
+  }
+
+  void HideAgent() {
+    std::filesystem::rename(world_.layout.AgentTree(kAgent1),
+                            world_.dir.Path("hidden"));
+  }
+  void ShowAgent() {
+    std::filesystem::rename(world_.dir.Path("hidden"),
+                            world_.layout.AgentTree(kAgent1));
+  }
+
+  LeakCheck leaks_;
+  VolumeWorld world_;
+  PublishRequest request_;
+};
+
+std::string CrashName(const testing::TestParamInfo<Crash>& info) {
+  return absl::StrCat(
+      absl::StrReplaceAll(std::get<0>(info.param), {{":", "_"}, {"-", "_"}}),
+      "_", Name(std::get<1>(info.param)));
+}
+
+const auto kEveryRecovery =
+    Values(Recovery::kCallAgain, Recovery::kReconcile, Recovery::kIndexLost,
+           Recovery::kIndexAndReboot);
+
+using DiedInPublish = PublishCrashTest;
+
+TEST_P(DiedInPublish, PublishAgainComesToOneMountAndUnpublishToNothing) {
+  DieIn([this] { (void)world_.publisher->Publish(request_); });
+  Recover();
+  ExpectMounted();
+  ExpectNothingAfterUnpublish();
+}
+
+TEST_P(DiedInPublish, UnpublishComesToNothing) {
+  DieIn([this] { (void)world_.publisher->Publish(request_); });
+  Recover();
+  ExpectNothingAfterUnpublish();
+}
+
+TEST_P(DiedInPublish, PodThatIsGoneIsCollected) {
+  DieIn([this] { (void)world_.publisher->Publish(request_); });
+  Recover();
+  EXPECT_OK(UnmountByHand());
+  world_.RemovePodDirectory(1);
+  world_.Collect();
+  EXPECT_EQ(world_.StateOf(request_.volume_id), "none");
+  ExpectNothingAfterUnpublish();
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStep, DiedInPublish,
+                         Combine(Values("publish:1", "publish:2", "publish:3",
+                                        "publish:4", "publish:5", "publish:6",
+                                        "overlay:built", "publish:7",
+                                        "publish:8"),
+                                 kEveryRecovery),
+                         CrashName);
+
+class DiedInRollBack : public PublishCrashTest {};
+
+TEST_P(DiedInRollBack, NextPublishSucceedsAndUnpublishComesToNothing) {
+  HideAgent();
+  DieIn([this] { (void)world_.publisher->Publish(request_); });
+  ShowAgent();
+  Recover();
+  ExpectMounted();
+  ExpectNothingAfterUnpublish();
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStep, DiedInRollBack,
+                         Combine(Values("rollback:1", "rollback:2",
+                                        "rollback:3", "rollback:4",
+                                        "rollback:5"),
+                                 kEveryRecovery),
+                         CrashName);
+
+class DiedInFailOpen : public PublishCrashTest {};
+
+TEST_P(DiedInFailOpen, PodIsPublishedEmptyAndUnpublishComesToNothing) {
+  HideAgent();
+  request_.retry_timeout = absl::ZeroDuration();
+  DieIn([this] { (void)world_.publisher->Publish(request_); });
+  Recover();
+  // Reappears with Provision, without its library.
+  if (world_.Exists(world_.layout.AgentTree(kAgent1))) {
+    std::filesystem::remove_all(world_.layout.AgentTree(kAgent1));
+  }
+  EXPECT_OK(world_.publisher->Publish(request_));
+  EXPECT_LE(MountsAtTarget(), 1);
+  EXPECT_TRUE(world_.Exists(world_.Target(1)));
+  EXPECT_EQ(world_.StateOf(request_.volume_id), "empty");
+  EXPECT_EQ(world_.LeasesOf(kAgent1), 0);
+  ExpectNothingAfterUnpublish();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    EveryStep, DiedInFailOpen,
+    Combine(Values("empty:1", "empty:2", "empty:3", "empty:4"), kEveryRecovery),
+    CrashName);
+
+class DiedInUnpublish : public PublishCrashTest {};
+
+TEST_P(DiedInUnpublish, UnpublishAgainComesToNothing) {
+  ASSERT_OK(world_.publisher->Publish(request_));
+  DieIn([this] {
+    (void)world_.publisher->Unpublish(request_.volume_id, world_.Target(1));
+  });
+  Recover();
+  ExpectNothingAfterUnpublish();
+}
+
+TEST_P(DiedInUnpublish, PublishAgainComesToOneMount) {
+  ASSERT_OK(world_.publisher->Publish(request_));
+  DieIn([this] {
+    (void)world_.publisher->Unpublish(request_.volume_id, world_.Target(1));
+  });
+  Recover();
+  ExpectMounted();
+  ExpectNothingAfterUnpublish();
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStep, DiedInUnpublish,
+                         Combine(Values("unpublish:1", "unpublish:2",
+                                        "unpublish:3", "unpublish:4",
+                                        "unpublish:5"),
+                                 kEveryRecovery),
+                         CrashName);
+
+}  // namespace
+}  // namespace oneagent
