@@ -130,8 +130,10 @@ for version in $V1 $V2; do
     --output "$WORK/tenant" --filler-mib 24
 done
 cat >"$WORK/tenant/tenant.json" <<'JSON'
-{"tenantUUID": "abc12345", "tenantToken": "demo-tenant-token",
- "token": "demo-token", "endpoints": "https://127.0.0.1:1/communication"}
+{"token": "demo-token",
+ "connectionInfo": {"tenantUUID": "abc12345",
+                    "tenantToken": "demo-tenant-token",
+                    "communicationEndpoints": ["https://127.0.0.1:1"]}}
 JSON
 start tenant-api "$BUILD/tests/tenant-api" --port=0 \
   --state-dir "$WORK/tenant" --rate 60000000
