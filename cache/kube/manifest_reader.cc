@@ -1,7 +1,5 @@
 #include "cache/kube/manifest_reader.h"
 
-#include <google/protobuf/struct.pb.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
@@ -16,13 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "cache/kube/yaml_json.h"
 #include "proto/json.h"
 
 namespace oneagent {
 namespace {
-
-using google::protobuf::Struct;
 
 constexpr char kGroup[] = "dynatrace.com/";
 constexpr std::array<absl::string_view, 6> kVersions = {
@@ -74,12 +69,6 @@ absl::StatusOr<Message> Parse(const std::string& json) {
   return message;
 }
 
-v1::ObjectMeta Named(const v1::ObjectMeta& meta) {
-  v1::ObjectMeta named = meta;
-  if (named.namespace_().empty()) named.set_namespace_(kDefaultNamespace);
-  return named;
-}
-
 std::string FullName(const v1::ObjectMeta& meta) {
   return absl::StrCat(meta.namespace_(), "/", meta.name());
 }
@@ -91,40 +80,12 @@ bool Contains(const std::vector<Object>& objects, const v1::ObjectMeta& meta) {
   });
 }
 
-// The strings of one map of an object, "" for null; the name of the first key
-// with anything else is the error.
-absl::StatusOr<std::map<std::string, std::string>> Strings(
-    const Struct& object, const std::string& field) {
-  std::map<std::string, std::string> strings;
-  const auto found = object.fields().find(field);
-  if (found == object.fields().end() || found->second.has_null_value()) {
-    return strings;
-  }
-  if (!found->second.has_struct_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, ": not of the expected type"));
-  }
-  for (const auto& [key, value] : found->second.struct_value().fields()) {
-    if (!value.has_string_value() && !value.has_null_value()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(field, ".", key, ": not a string"));
-    }
-    strings[key] = value.string_value();
-  }
-  return strings;
-}
-
-// Not by protobuf's mapping of bytes: it refuses the line breaks that a block
-// scalar brings, and quotes the value when it does.
 absl::StatusOr<v1::Secret> ReadSecret(const std::string& json) {
-  const absl::StatusOr<Struct> object = Parse<Struct>(json);
-  if (!object.ok()) return object.status();
-  const auto data = Strings(*object, "data");
-  if (!data.ok()) return data.status();
-  const auto string_data = Strings(*object, "stringData");
-  if (!string_data.ok()) return string_data.status();
+  const absl::StatusOr<v1::SecretManifest> manifest =
+      Parse<v1::SecretManifest>(json);
+  if (!manifest.ok()) return manifest.status();
   v1::Secret secret;
-  for (const auto& [key, value] : *data) {
+  for (const auto& [key, value] : manifest->data()) {
     std::string decoded;
     if (!absl::Base64Unescape(value, &decoded)) {
       return absl::InvalidArgumentError(
@@ -132,10 +93,33 @@ absl::StatusOr<v1::Secret> ReadSecret(const std::string& json) {
     }
     (*secret.mutable_data())[key] = decoded;
   }
-  for (const auto& [key, value] : *string_data) {
+  for (const auto& [key, value] : manifest->string_data()) {
     (*secret.mutable_data())[key] = value;
   }
   return secret;
+}
+
+// Kind and name; `list` says what its items leave out: a SecretList's carry no
+// kind of their own, a plain List's do.
+absl::StatusOr<v1::ObjectHeader> ReadHeader(const std::string& json,
+                                            const v1::ObjectHeader& list) {
+  absl::StatusOr<v1::ObjectHeader> header = Parse<v1::ObjectHeader>(json);
+  if (!header.ok()) return header;
+  if (header->kind().empty()) {
+    header->set_kind(std::string(absl::StripSuffix(list.kind(), "List")));
+  }
+  if (header->kind().empty()) return absl::InvalidArgumentError("no kind");
+  if (header->api_version().empty()) {
+    header->set_api_version(list.api_version());
+  }
+  if (header->metadata().namespace_().empty()) {
+    header->mutable_metadata()->set_namespace_(kDefaultNamespace);
+  }
+  return header;
+}
+
+bool IsList(const v1::ObjectHeader& header) {
+  return absl::EndsWith(header.kind(), "List");
 }
 
 }  // namespace
@@ -144,7 +128,7 @@ void ManifestReader::Add(absl::string_view file, absl::string_view text) {
   for (const YamlDocument& document : ReadYamlDocuments(text)) {
     const std::string place = absl::StrCat(file, ":", document.line);
     if (document.json.ok()) {
-      AddObject(place, *document.json, /*in_list=*/{});
+      AddDocument(file, document);
     } else {
       AddBroken(place, document.json.status().message());
     }
@@ -156,43 +140,35 @@ void ManifestReader::AddUnreadable(absl::string_view file,
   AddBroken(std::string(file), cause);
 }
 
-void ManifestReader::AddObject(const std::string& place,
-                               const std::string& json,
-                               const ItemKind& in_list) {
-  absl::StatusOr<v1::ObjectHeader> header = Parse<v1::ObjectHeader>(json);
+void ManifestReader::AddDocument(absl::string_view file,
+                                 const YamlDocument& document) {
+  const std::string place = absl::StrCat(file, ":", document.line);
+  const auto header = ReadHeader(*document.json, v1::ObjectHeader());
   if (!header.ok()) return AddBroken(place, header.status().message());
-  if (header->kind().empty()) header->set_kind(in_list.kind);
-  if (header->api_version().empty()) {
-    header->set_api_version(in_list.api_version);
-  }
-  *header->mutable_metadata() = Named(header->metadata());
-  const std::string& kind = header->kind();
-  const std::string& api = header->api_version();
-  if (kind.empty()) return AddBroken(place, "no kind");
-  if (absl::EndsWith(kind, "List")) {
-    // A list within a list is nothing that Kubernetes knows, and no end.
-    if (in_list.kind.empty()) AddList(place, json, *header);
-  } else if (kind == "DynaKube" && absl::StartsWith(api, kGroup)) {
-    AddDynaKube(place, json, *header);
-  } else if (kind == "Secret" && api == "v1") {
-    AddSecret(place, json, *header);
-  } else if (kind == "ConfigMap" && api == "v1") {
-    AddConfigMap(place, json, *header);
+  if (!IsList(*header)) return AddObject(place, *document.json, *header);
+  for (const YamlItem& item : document.items) {
+    const std::string item_place = absl::StrCat(file, ":", item.line);
+    const auto item_header = ReadHeader(item.json, *header);
+    if (item_header.ok()) {
+      AddObject(item_place, item.json, *item_header);
+    } else {
+      AddBroken(item_place, item_header.status().message());
+    }
   }
 }
 
-void ManifestReader::AddList(const std::string& place, const std::string& json,
-                             const v1::ObjectHeader& list) {
-  const absl::StatusOr<Struct> object = Parse<Struct>(json);
-  if (!object.ok()) return AddBroken(place, object.status().message());
-  const auto items = object->fields().find("items");
-  if (items == object->fields().end()) return;
-  // SecretList's items carry no kind of their own; plain List's do.
-  const std::string item_kind(absl::StripSuffix(list.kind(), "List"));
-  const ItemKind in_list = {.kind = item_kind.empty() ? "?" : item_kind,
-                            .api_version = list.api_version()};
-  for (const auto& item : items->second.list_value().values()) {
-    AddObject(place, PrintJson(item), in_list);
+// What is none of ours, a list within a list too, is left out.
+void ManifestReader::AddObject(const std::string& place,
+                               const std::string& json,
+                               const v1::ObjectHeader& header) {
+  const std::string& kind = header.kind();
+  const std::string& api = header.api_version();
+  if (kind == "DynaKube" && absl::StartsWith(api, kGroup)) {
+    AddDynaKube(place, json, header);
+  } else if (kind == "Secret" && api == "v1") {
+    AddSecret(place, json, header);
+  } else if (kind == "ConfigMap" && api == "v1") {
+    AddConfigMap(place, json, header);
   }
 }
 

@@ -15,6 +15,7 @@
 
 #include "absl/strings/string_view.h"
 #include "cache/kube/dynakube_source.h"
+#include "cache/kube/yaml_json.h"
 #include "proto/dynakube.pb.h"
 
 namespace oneagent {
@@ -39,15 +40,10 @@ class ManifestReader {
     std::string place;  // "<file>:<line>"
     v1::DynaKube dynakube;
   };
-  struct ItemKind {
-    std::string kind;
-    std::string api_version;
-  };
-
+  // An object, or the objects of a list.
+  void AddDocument(absl::string_view file, const YamlDocument& document);
   void AddObject(const std::string& place, const std::string& json,
-                 const ItemKind& in_list);
-  void AddList(const std::string& place, const std::string& json,
-               const v1::ObjectHeader& list);
+                 const v1::ObjectHeader& header);
   void AddDynaKube(const std::string& place, const std::string& json,
                    const v1::ObjectHeader& header);
   void AddSecret(const std::string& place, const std::string& json,

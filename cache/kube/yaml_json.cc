@@ -172,7 +172,7 @@ class ChunkReader {
       }
       if (!*found) return;
       if (json_ == "null") continue;
-      documents->push_back({start_line_, std::move(json_)});
+      documents->push_back({start_line_, std::move(json_), std::move(items_)});
     }
   }
 
@@ -201,6 +201,7 @@ class ChunkReader {
   // False at the end of the chunk.
   absl::StatusOr<bool> ReadDocument() {
     json_.clear();
+    items_.clear();
     anchors_.clear();
     for (;;) {
       Event event;
@@ -212,11 +213,11 @@ class ChunkReader {
         continue;
       }
       start_line_ = chunk_.first_line + event.line();
-      RETURN_IF_ERROR(WriteNode(event, 1));
+      RETURN_IF_ERROR(WriteNode(event, 1, /*are_items=*/false));
     }
   }
 
-  absl::Status WriteNode(const Event& event, int depth) {
+  absl::Status WriteNode(const Event& event, int depth, bool are_items) {
     if (depth > limits_.depth) {
       return Broken(event.line(),
                     absl::StrCat("nested deeper than ", limits_.depth));
@@ -231,6 +232,8 @@ class ChunkReader {
     // that the compiler names a missing one.
     switch ((*event).type) {
       case YAML_ALIAS_EVENT:
+        // Its items would go unseen.
+        if (are_items) return Broken(event.line(), "items as an alias");
         return WriteAlias(event);
       case YAML_SCALAR_EVENT:
         anchor = Text((*event).data.scalar.anchor);
@@ -238,7 +241,7 @@ class ChunkReader {
         break;
       case YAML_SEQUENCE_START_EVENT:
         anchor = Text((*event).data.sequence_start.anchor);
-        RETURN_IF_ERROR(WriteSequence(depth));
+        RETURN_IF_ERROR(WriteSequence(depth, are_items));
         break;
       case YAML_MAPPING_START_EVENT:
         anchor = Text((*event).data.mapping_start.anchor);
@@ -285,14 +288,19 @@ class ChunkReader {
                                              " bytes when written as JSON"));
   }
 
-  absl::Status WriteSequence(int depth) {
+  absl::Status WriteSequence(int depth, bool are_items) {
     json_ += '[';
     for (bool first = true;; first = false) {
       Event event;
       RETURN_IF_ERROR(Next(&event));
       if ((*event).type == YAML_SEQUENCE_END_EVENT) break;
       if (!first) json_ += ',';
-      RETURN_IF_ERROR(WriteNode(event, depth + 1));
+      const size_t start = json_.size();
+      RETURN_IF_ERROR(WriteNode(event, depth + 1, /*are_items=*/false));
+      if (are_items) {
+        items_.push_back(
+            {chunk_.first_line + event.line(), json_.substr(start)});
+      }
     }
     json_ += ']';
     return absl::OkStatus();
@@ -318,7 +326,8 @@ class ChunkReader {
       absl::StrAppend(&json_, name, ":");
       Event value;
       RETURN_IF_ERROR(Next(&value));
-      RETURN_IF_ERROR(WriteNode(value, depth + 1));
+      RETURN_IF_ERROR(
+          WriteNode(value, depth + 1, depth == 1 && name == "\"items\""));
     }
     json_ += '}';
     return absl::OkStatus();
@@ -333,6 +342,7 @@ class ChunkReader {
   const YamlLimits& limits_;
   yaml_parser_t parser_ = {};
   std::string json_;
+  std::vector<YamlItem> items_;
   std::map<std::string, Span> anchors_;
   int64_t nodes_ = 0;
   int start_line_ = 0;

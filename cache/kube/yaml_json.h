@@ -23,11 +23,18 @@ struct YamlLimits {
   int64_t max_json = 16 << 20;
 };
 
+struct YamlItem {
+  int line = 0;  // where it starts; from 1
+  std::string json;
+};
+
 struct YamlDocument {
   int line = 0;  // where it starts, or where it is broken; from 1
   // InvalidArgument with the cause alone: syntax, duplicate key, a key that is
   // no scalar, unknown alias, a limit that is exceeded.
   absl::StatusOr<std::string> json;
+  // What the sequence `items` of a mapping holds, for lists of objects.
+  std::vector<YamlItem> items = {};
 };
 
 // All documents of a file that are not empty. A broken one does not affect the

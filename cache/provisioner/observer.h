@@ -42,7 +42,7 @@ class CacheObserver {
   virtual void OnNotice(const NoticeRow& notice) = 0;
   // Something beside the reconciles failed and is tried again.
   virtual void OnError(absl::string_view what, const absl::Status& status) = 0;
-  // total is -1 while it is not known.
+  // total is 0 while it is not known.
   virtual void OnProgress(TransferPhase phase, absl::string_view version,
                           int64_t done, int64_t total) = 0;
 };

@@ -63,7 +63,9 @@ absl::Status Scheduler::Recover() {
 
 void Scheduler::ListOnce(absl::Time now) {
   LookAtIndex();
-  if (list_soon_ || now >= next_list_) List(now);
+  // A clock that was set back must not put anything off.
+  const bool is_due = now >= next_list_ || next_list_ > now + kListAtLeast;
+  if (list_soon_ || is_due) List(now);
 }
 
 void Scheduler::RunOnce(absl::Time now) {
@@ -238,7 +240,8 @@ absl::Status Scheduler::ForgetOne(const TenantRow& row, absl::Time now) {
 void Scheduler::StartDue(absl::Time now) {
   MutexLock lock(mu_);
   for (auto& [name, entry] : entries_) {
-    if (entry.running || !(entry.changed || entry.due <= now)) continue;
+    const bool is_due = entry.due <= now || entry.started > now;
+    if (entry.running || !(entry.changed || is_due)) continue;
     entry.running = true;
     entry.changed = false;
     entry.put_off = false;
@@ -296,9 +299,9 @@ bool Scheduler::IsWorthCollecting(absl::Time now) {
   const bool runs =
       std::any_of(entries_.begin(), entries_.end(),
                   [](const auto& each) { return each.second.running; });
-  if (collecting_ || !((round_done_ && !runs) || now >= next_collection_)) {
-    return false;
-  }
+  const bool is_due =
+      now >= next_collection_ || next_collection_ > now + kCollectAtLeast;
+  if (collecting_ || !((round_done_ && !runs) || is_due)) return false;
   collecting_ = true;
   round_done_ = false;
   return true;

@@ -124,7 +124,7 @@ items: [{metadata: {name: a}}]
   EXPECT_EQ(state.secrets[0].data().at("apiToken"), "a");
   EXPECT_THAT(
       state.problems,
-      ElementsAre(SourceProblem{.object = "m.yaml:2",
+      ElementsAre(SourceProblem{.object = "m.yaml:9",
                                 .cause = "metadata.name: not a DNS-1035 label",
                                 .dynakube = ""}));
   EXPECT_FALSE(state.complete);

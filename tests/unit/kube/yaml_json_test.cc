@@ -118,6 +118,20 @@ TEST(YamlJsonTest, AliasesAreExpanded) {
   EXPECT_THAT(Documents("a: &x [*x]\n"), ElementsAre("1 ! unknown alias"));
 }
 
+TEST(YamlJsonTest, ItemsOfAListComeOneByOneWithTheirLines) {
+  const auto documents = ReadYamlDocuments(
+      "kind: List\nitems:\n- a: {items: [x]}\n- [1]\n---\nb: 1\n");
+  ASSERT_EQ(documents.size(), 2u);
+  ASSERT_EQ(documents[0].items.size(), 2u);
+  EXPECT_EQ(documents[0].items[0].line, 3);
+  EXPECT_EQ(documents[0].items[0].json, "{\"a\":{\"items\":[\"x\"]}}");
+  EXPECT_EQ(documents[0].items[1].line, 4);
+  EXPECT_EQ(documents[0].items[1].json, "[1]");
+  EXPECT_TRUE(documents[1].items.empty());
+  EXPECT_THAT(Documents("a: &x []\nitems: *x\n"),
+              ElementsAre("2 ! items as an alias"));
+}
+
 TEST(YamlJsonTest, AnAliasBombIsRefused) {
   std::string bomb = "a0: &a0 [xxxxxxxxxx]\n";
   for (int i = 1; i < 40; ++i) {

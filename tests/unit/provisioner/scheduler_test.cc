@@ -77,6 +77,13 @@ TEST_F(SchedulerTest, AFailedOneAfterAGrowingDelay) {
   EXPECT_EQ(ReconcilesAfter(absl::Seconds(15)), 1u);
 }
 
+TEST_F(SchedulerTest, AClockThatIsSetBackPutsNothingOff) {
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(ReconcilesAfter(-absl::Hours(5)), 1u);
+  EXPECT_EQ(ReconcilesAfter(absl::Minutes(5)), 1u);
+}
+
 TEST_F(SchedulerTest, NothingChangedIsNoReconcile) {
   PutDynaKube("prod");
   Settle();
