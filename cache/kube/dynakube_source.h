@@ -16,7 +16,7 @@ namespace oneagent {
 // Something that could not be read and was left out: one broken manifest, two
 // DynaKubes of one name.
 struct SourceProblem {
-  std::string object;    // "<file>:<line>", or "DynaKube <ns>/<name>"
+  std::string object;  // "<file>:<line>", or "DynaKube <ns>/<name>"
   std::string cause;
   std::string dynakube;  // the one that is affected, if that is known
 
