@@ -42,6 +42,8 @@ struct WorkQueue::State {
   CondVar idle_cv;    // Idle() became true
   // Tickets count up, so their order is the order of submission.
   uint64_t next_ticket ABSL_GUARDED_BY(mu) = 0;
+  // When the expirer looks again by itself.
+  absl::Time expirer_wakes ABSL_GUARDED_BY(mu) = absl::InfiniteFuture();
   std::map<uint64_t, Task> tasks ABSL_GUARDED_BY(mu);
   std::set<uint64_t> runnable ABSL_GUARDED_BY(mu);
   std::set<std::pair<absl::Time, uint64_t>> deadlines ABSL_GUARDED_BY(mu);
@@ -116,14 +118,17 @@ void WorkQueue::State::Expire() {
   mu.Lock();
   while (!ended) {
     if (deadlines.empty()) {
+      expirer_wakes = absl::InfiniteFuture();
       expire_cv.Wait(mu);
       continue;
     }
     const auto [deadline, ticket] = *deadlines.begin();
-    const absl::Duration left = deadline - absl::Now();
-    if (left > absl::ZeroDuration()) {
+    const absl::Time now = absl::Now();
+    if (deadline > now) {
       // Bounded, so that a wall clock that is set cannot make it sleep on.
-      expire_cv.WaitFor(mu, std::min(left, absl::Seconds(1)));
+      const absl::Duration nap = std::min(deadline - now, absl::Seconds(1));
+      expirer_wakes = now + nap;
+      expire_cv.WaitFor(mu, nap);
       continue;
     }
     Task task = Take(ticket);
@@ -167,17 +172,20 @@ void WorkQueue::Submit(Task task) {
       const uint64_t ticket = state.next_ticket++;
       const std::string key = task.key;
       state.keys[key].queued.push_back(ticket);
-      state.deadlines.emplace(task.deadline, ticket);
-      const bool is_earliest = state.deadlines.begin()->second == ticket;
+      const absl::Time deadline = task.deadline;
+      state.deadlines.emplace(deadline, ticket);
       state.tasks.emplace(ticket, std::move(task));
       state.MakeRunnable(key);
-      if (state.idle_workers < state.runnable.size() &&
-          state.workers.size() < state.max_workers) {
+      const bool needs_worker = state.idle_workers < state.runnable.size();
+      if (needs_worker && state.workers.size() < state.max_workers) {
         state.workers.emplace_back([&state] { state.Work(); });
       }
+      // An idle worker has been woken for each runnable task: then nothing
+      // waits, and the expirer need not wake for every call.
+      const bool waits = needs_worker || state.runnable.count(ticket) == 0;
       if (!state.expirer.joinable()) {
         state.expirer = std::thread([&state] { state.Expire(); });
-      } else if (is_earliest) {
+      } else if (waits && deadline < state.expirer_wakes) {
         state.expire_cv.NotifyOne();
       }
       return;

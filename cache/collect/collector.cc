@@ -5,11 +5,13 @@
 // round a rebuilt index would bring the tenant back from its record.
 #include "cache/collect/collector.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
 #include "base/failpoint.h"
@@ -21,6 +23,21 @@ namespace oneagent {
 namespace {
 
 constexpr absl::Duration kStagingAge = absl::Hours(24);
+
+// Names below host/; none before the first mounter.
+absl::StatusOr<std::vector<std::string>> HostStorageNames(
+    const Layout& layout) {
+  absl::StatusOr<std::vector<std::string>> names =
+      ListDirectory(layout.HostDir());
+  if (absl::IsNotFound(names.status())) return std::vector<std::string>();
+  return names;
+}
+
+// <dynakube> or <dynakube>.<n>, and their records.
+bool IsStorageOf(const std::string& name, const std::string& dynakube) {
+  return name == dynakube ||
+         absl::StartsWith(name, absl::StrCat(dynakube, "."));
+}
 
 // False when the DynaKube has come back since the plan was made.
 absl::StatusOr<bool> RemoveTenant(const Layout& layout, Index& index,
@@ -50,8 +67,18 @@ absl::StatusOr<CollectionPlan> Collector::Plan() {
   ASSIGN_OR_RETURN(const std::vector<ConfigRow> configs, index_.ListConfigs());
   ASSIGN_OR_RETURN(const std::vector<TenantRow> tenants, index_.ListTenants());
   ASSIGN_OR_RETURN(const std::vector<VolumeRow> volumes, index_.ListVolumes());
-  return PlanCollection(agents, configs, tenants, volumes, limits_,
-                        clock_.Now());
+  CollectionPlan plan =
+      PlanCollection(agents, configs, tenants, volumes, limits_, clock_.Now());
+  // The mounter collects the host storage of a deleted DynaKube, which it
+  // knows by the tenant's row: that row goes last.
+  ASSIGN_OR_RETURN(const std::vector<std::string> storages,
+                   HostStorageNames(store_.layout()));
+  std::erase_if(plan.tenants, [&](const std::string& dynakube) {
+    return std::any_of(
+        storages.begin(), storages.end(),
+        [&](const std::string& name) { return IsStorageOf(name, dynakube); });
+  });
+  return plan;
 }
 
 absl::StatusOr<std::string> Collector::WhyNot(bool tenants_known) {

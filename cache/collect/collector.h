@@ -31,6 +31,8 @@ class Collector {
   Collector(Store& store, Index& index, const Clock& clock, std::string boot_id,
             CollectionLimits limits);
 
+  const CollectionLimits& limits() const { return limits_; }
+
   // What RunOnce would remove now.
   absl::StatusOr<CollectionPlan> Plan();
 

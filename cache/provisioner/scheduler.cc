@@ -62,7 +62,7 @@ absl::Status Scheduler::Recover() {
 }
 
 void Scheduler::ListOnce(absl::Time now) {
-  LookAtIndex();
+  LookAtIndex(now);
   // A clock that was set back must not put anything off.
   const bool is_due = now >= next_list_ || next_list_ > now + kListAtLeast;
   if (list_soon_ || is_due) List(now);
@@ -84,11 +84,16 @@ void Scheduler::RunOnce(absl::Time now) {
 
 // Another process wrote to the index, or replaced it by a new file: what the
 // mounter left for us is there, what we had written may be gone.
-void Scheduler::LookAtIndex() {
+void Scheduler::LookAtIndex(absl::Time now) {
   const absl::StatusOr<uint64_t> count = parts_.index.ChangeCount();
   Report("index", count.status());
   if (!count.ok()) return;
-  index_changed_ = index_changed_ || *count != change_count_;
+  if (*count != change_count_) {
+    index_changed_ = true;
+    // A lease may have ended: its agent can be had when the grace is over.
+    next_collection_ = std::min(next_collection_,
+                                now + parts_.collector.limits().grace_period);
+  }
   change_count_ = *count;
   if (!index_changed_) return;
   Report("notices", DeliverNotices());
@@ -293,7 +298,8 @@ void Scheduler::Finished(const ReconcileReport& report) {
   round_done_ = true;
 }
 
-// After a round of reconciles, and each minute.
+// After a round of reconciles, each minute, and when what the mounter let go
+// has had its grace.
 bool Scheduler::IsWorthCollecting(absl::Time now) {
   MutexLock lock(mu_);
   const bool runs =

@@ -100,7 +100,7 @@ class Scheduler {
     Standing standing;  // of the last reconcile
   };
 
-  void LookAtIndex();
+  void LookAtIndex(absl::Time now);
   absl::StatusOr<bool> RowsAreMissing();
   absl::Status Recover();
   absl::Status DeliverNotices();

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -158,6 +159,18 @@ TEST_F(CollectorTest, DeletedDynakubeGoesWithItsRecordAfterItsLastVolume) {
   EXPECT_THAT(result.agents, ElementsAre(id));
   EXPECT_THAT(index_->ListTenants(), IsOkAndHolds(IsEmpty()));
   EXPECT_THAT(ListDirectory(layout_.TenantsDir()), IsOkAndHolds(IsEmpty()));
+}
+
+TEST_F(CollectorTest, DeletedDynakubeStaysKnownWhileItHasHostStorage) {
+  ASSERT_OK(DeleteDynakube());
+  clock_.Advance(absl::Hours(1));
+  dir_.MakeDir("data/host/dk.1");
+  dir_.MakeDir("data/host/dk-other");
+  ASSERT_OK_AND_ASSIGN(const CollectionResult kept, Collect());
+  EXPECT_THAT(kept.tenants, IsEmpty());
+  ASSERT_EQ(rmdir(dir_.Path("data/host/dk.1").c_str()), 0);
+  ASSERT_OK_AND_ASSIGN(const CollectionResult removed, Collect());
+  EXPECT_THAT(removed.tenants, ElementsAre("dk"));
 }
 
 TEST_F(CollectorTest, DynakubeThatComesBackDuringACollectionStays) {
