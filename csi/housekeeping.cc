@@ -7,6 +7,8 @@ namespace oneagent {
 namespace {
 
 constexpr absl::Duration kReconcileInterval = absl::Seconds(1);
+// What a start finds is taken away soon, but after the first calls.
+constexpr absl::Duration kFirstCollection = absl::Seconds(2);
 constexpr absl::Duration kCollectInterval = absl::Seconds(30);
 constexpr absl::Duration kStatsInterval = absl::Seconds(10);
 
@@ -37,9 +39,9 @@ void LogReconcile(const Log& log, const ReconcileResult& result,
             {"duration", FormatGoDuration(duration)}});
 }
 
-Housekeeping::Housekeeping(Reconciler& reconciler, VolumeCollector& collector,
-                           VolumeStats& stats, const Log& log,
-                           const Clock& clock)
+Housekeeping::Housekeeping(VolumeReconciler& reconciler,
+                           VolumeCollector& collector, VolumeStats& stats,
+                           const Log& log, const Clock& clock)
     : reconciler_(reconciler),
       collector_(collector),
       stats_(stats),
@@ -71,12 +73,12 @@ void Housekeeping::CollectOnce() {
 }
 
 void Housekeeping::Start() {
-  tasks_.push_back(std::make_unique<PeriodicTask>(kReconcileInterval,
-                                                  [this] { ReconcileOnce(); }));
-  tasks_.push_back(std::make_unique<PeriodicTask>(kCollectInterval,
-                                                  [this] { CollectOnce(); }));
   tasks_.push_back(std::make_unique<PeriodicTask>(
-      kStatsInterval, [this] { stats_.RunOnce(); }));
+      kReconcileInterval, kReconcileInterval, [this] { ReconcileOnce(); }));
+  tasks_.push_back(std::make_unique<PeriodicTask>(
+      kFirstCollection, kCollectInterval, [this] { CollectOnce(); }));
+  tasks_.push_back(std::make_unique<PeriodicTask>(
+      kStatsInterval, kStatsInterval, [this] { stats_.RunOnce(); }));
 }
 
 }  // namespace oneagent

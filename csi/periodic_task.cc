@@ -4,9 +4,10 @@
 
 namespace oneagent {
 
-PeriodicTask::PeriodicTask(absl::Duration interval,
+PeriodicTask::PeriodicTask(absl::Duration first, absl::Duration interval,
                            std::function<void()> run_once)
-    : interval_(interval),
+    : first_(first),
+      interval_(interval),
       run_once_(std::move(run_once)),
       thread_([this] { Loop(); }) {}
 
@@ -20,11 +21,11 @@ PeriodicTask::~PeriodicTask() {
 }
 
 void PeriodicTask::Loop() {
-  for (;;) {
+  for (absl::Duration pause = first_;; pause = interval_) {
     {
       MutexLock lock(mu_);
       // A spurious wake-up only makes a call come early.
-      if (!stop_) stop_cv_.WaitFor(mu_, interval_);
+      if (!stop_) stop_cv_.WaitFor(mu_, pause);
       if (stop_) return;
     }
     run_once_();

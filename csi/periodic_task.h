@@ -13,8 +13,9 @@ namespace oneagent {
 
 class PeriodicTask {
  public:
-  // The first call comes after one interval.
-  PeriodicTask(absl::Duration interval, std::function<void()> run_once);
+  // The first call comes after `first`, the others after one interval each.
+  PeriodicTask(absl::Duration first, absl::Duration interval,
+               std::function<void()> run_once);
   ~PeriodicTask();
   PeriodicTask(const PeriodicTask&) = delete;
   PeriodicTask& operator=(const PeriodicTask&) = delete;
@@ -22,6 +23,7 @@ class PeriodicTask {
  private:
   void Loop();
 
+  const absl::Duration first_;
   const absl::Duration interval_;
   const std::function<void()> run_once_;
 

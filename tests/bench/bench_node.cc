@@ -18,7 +18,6 @@
 #include "cache/store/store.h"
 #include "overlay/mount_table.h"
 #include "tests/support/archive_builder.h"
-#include "tests/support/private_mounts.h"
 
 namespace oneagent {
 namespace {
@@ -59,7 +58,9 @@ void BuildArchive(const std::string& path) {
 }  // namespace
 
 BenchNode::BenchNode(const std::string& mounter_program)
-    : data_dir_((EnterPrivateMountNamespace(), OwnMount(dir_, "data"))),
+    : mounter_program_(mounter_program),
+      disk_((EnterPrivateMountNamespace(), dir_.path())),
+      data_dir_(OwnMount(dir_, "data")),
       layout_(data_dir_),
       kubelet_dir_(OwnMount(dir_, "kubelet")) {
   dir_.MakeDir("kubelet/pods");
@@ -92,19 +93,30 @@ BenchNode::BenchNode(const std::string& mounter_program)
     Require(WriteTenantRecord(layout_, tenant));
     Require(index->PutTenant(tenant));
   }
+  StartMounter();
+}
+
+void BenchNode::StartMounter() {
   const std::string socket = dir_.Path("csi.sock");
   mounter_ = std::make_unique<Daemon>(
-      std::vector<std::string>{mounter_program, "--endpoint", socket,
+      std::vector<std::string>{mounter_program_, "--endpoint", socket,
                                "--data-dir", data_dir_, "--kubelet-dir",
                                kubelet_dir_, "--node-id", "bench",
                                "--log-level", "warning"},
       dir_.Path("mounter.log"));
-  client_ = std::make_unique<TestCsiClient>(socket);
   TestCsiClient starting(socket, TestCsiClient::Connections::kOnePerCall);
-  for (int i = 0; i < 1000 && !starting.Probe().ok(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (int i = 0; i < 5000 && !starting.Probe().ok(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  client_ = std::make_unique<TestCsiClient>(socket);
   Require(client_->Probe().status());
+}
+
+absl::Duration BenchNode::RestartMounter() {
+  mounter_->Kill();
+  const absl::Time start = absl::Now();
+  StartMounter();
+  return absl::Now() - start;
 }
 
 BenchNode::~BenchNode() {

@@ -11,6 +11,7 @@
 #include "cache/index/layout.h"
 #include "tests/support/csi_client.h"
 #include "tests/support/daemon.h"
+#include "tests/support/private_mounts.h"
 #include "tests/support/temp_dir.h"
 
 namespace oneagent {
@@ -27,13 +28,21 @@ class BenchNode {
   const std::string& agent_id() const { return agent_id_; }
   const std::string& config_id() const { return config_id_; }
 
+  // Kills the mounter and starts another over what is mounted; the time from
+  // exec to its first answer.
+  absl::Duration RestartMounter();
+
   // CPU that the mounter has used so far.
   absl::Duration MounterCpu() const;
 
   CsiPublishCall CallFor(const std::string& pod) const;
 
  private:
+  void StartMounter();
+
+  const std::string mounter_program_;
   TempDir dir_;
+  const OverlayDisk disk_;
   const std::string data_dir_;
   const Layout layout_;
   const std::string kubelet_dir_;

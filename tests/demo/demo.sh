@@ -16,6 +16,9 @@ fi
 readonly V1=1.301.0.20260101-000001
 readonly V2=1.302.0.20260201-000002
 readonly WORK=$(mktemp -d /tmp/oneagent-demo.XXXXXX)
+# Overlays cannot have their upper layers on an overlay, as /tmp of a container.
+[ "$(stat -f -c %T "$WORK")" != overlayfs ] ||
+  mount -t tmpfs -o mode=700 none "$WORK"
 readonly DATA=$WORK/data KUBELET=$WORK/kubelet SOCKET=$WORK/csi.sock
 readonly CRS=$WORK/dynakubes
 declare -A DAEMONS=()
@@ -42,6 +45,7 @@ clean_up() {
   # The mount namespace ends with this script; the directory is ours alone.
   grep -o " $KUBELET/pods/[^ ]*" /proc/self/mountinfo |
     while read -r target; do umount "$target"; done || true
+  umount "$WORK" 2>/dev/null || true
   rm -rf "$WORK"
   exit "$code"
 }
@@ -173,9 +177,12 @@ apply_dynakube "$V2"
 wait_for "agent $V2" current_version "$V2"
 publish pod-c
 run_in pod-c
-run_in pod-a
 expect_line pod-c "$V2" "$(cat "$(target_of pod-c)/log/agent.log")"
-expect_line pod-a "$V1" "$(tail -n 1 "$(target_of pod-a)/log/agent.log")"
+for pod in pod-a pod-b; do
+  run_in $pod
+  expect_line $pod "$V1" "$(tail -n 1 "$(target_of $pod)/log/agent.log")"
+done
+expect_line pod-ro "$V1" "$(run_in pod-ro 2>&1)"
 cli agents
 cli volumes
 

@@ -161,6 +161,39 @@ TEST_F(FailureTest, TheOldAgentGoesOnWhenTheNewOneCannotBeHad) {
   EXPECT_OK(node_.Unpublish("a"));
 }
 
+TEST_F(FailureTest, DeletedDynaKubeKeepsItsPodsAndStartsNewOnesEmpty) {
+  node_.ApplyDynaKube({.version = kFirstAgentVersion});
+  node_.StartMounter();
+  const std::vector<std::string> flags = {"--grace-period=0s",
+                                          "--keep-versions=0"};
+  EXPECT_EQ(node_.ProvisionOnce(flags), 0) << node_.ProvisionerLog();
+  ASSERT_OK(node_.Publish({.pod = "old"}));
+
+  node_.DeleteDynaKube("demo");
+  EXPECT_EQ(node_.ProvisionOnce(flags), 0) << node_.ProvisionerLog();
+  EXPECT_THAT(node_.Publish({.pod = "new"}),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("deleted")));
+  EXPECT_OK(node_.Publish({.pod = "new", .retry_timeout = "0s"}));
+  ExpectEmpty("new", "deleted");
+  EXPECT_EQ(node_.RunIn("old").exit_code, 0);
+  EXPECT_EQ(node_.AgentLog("old"), AgentLine("old", kFirstAgentVersion));
+  EXPECT_THAT(node_.Agents(), testing::SizeIs(1)) << "leased";
+
+  // Coming back by the same name undoes it, without a download.
+  node_.ApplyDynaKube({.version = kFirstAgentVersion});
+  EXPECT_EQ(node_.ProvisionOnce(flags), 0) << node_.ProvisionerLog();
+  ASSERT_OK(node_.Publish({.pod = "back"}));
+  EXPECT_EQ(node_.RunIn("back").exit_code, 0);
+  EXPECT_EQ(node_.tenant().CountRequests("/version/"), 1);
+
+  node_.DeleteDynaKube("demo");
+  for (const char* const pod : {"old", "new", "back"}) {
+    EXPECT_OK(node_.Unpublish(pod));
+  }
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(node_.ProvisionOnce(flags), 0);
+  EXPECT_THAT(node_.Agents(), testing::IsEmpty());
+}
+
 TEST_F(FailureTest, InvalidRequestsAreRefusedAndNotCounted) {
   node_.StartMounter();
   EXPECT_THAT(node_.Publish({.pod = "a", .dynakube = "../x"}),

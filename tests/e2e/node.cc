@@ -17,7 +17,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
 #include "gtest/gtest.h"
-#include "tests/support/private_mounts.h"
 
 namespace oneagent {
 namespace {
@@ -60,7 +59,8 @@ std::string AgentLine(const std::string& pod, const std::string& version) {
 }
 
 Node::Node()
-    : layout_((EnterPrivateMountNamespace(), dir_.Path("data"))),
+    : disk_((EnterPrivateMountNamespace(), dir_.path())),
+      layout_(dir_.Path("data")),
       kubelet_dir_(dir_.MakeDir("kubelet")),
       client_(socket()),
       fresh_client_(socket(), TestCsiClient::Connections::kOnePerCall) {

@@ -30,6 +30,7 @@
 #include "tests/support/agent/package.h"
 #include "tests/support/csi_client.h"
 #include "tests/support/daemon.h"
+#include "tests/support/private_mounts.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tenant_api.h"
 
@@ -115,6 +116,7 @@ class Node {
   std::unique_ptr<Index> OpenIndex() const;
 
   TempDir dir_;
+  const OverlayDisk disk_;
   const Layout layout_;
   const std::string kubelet_dir_;
   TenantApiServer tenant_;

@@ -104,6 +104,20 @@ TEST_F(RecoveryTest, IndexOverwrittenWithGarbageIsSetAsideAndRebuilt) {
   EXPECT_OK(node_.Unpublish("a"));
 }
 
+TEST_F(RecoveryTest, IndexOverwrittenUnderRunningDaemonsIsSetAside) {
+  FILE* const file = fopen(node_.layout().IndexFile().c_str(), "r+");
+  ASSERT_NE(file, nullptr);
+  fputs("this is no database any more, somebody wrote over its header", file);
+  fclose(file);
+  EXPECT_OK(node_.Publish({.pod = "b"}));
+  EXPECT_OK(node_.Unpublish("b"));
+  EXPECT_TRUE(node_.WaitForReconciled());
+  ExpectOneWorkingVolume("a");
+  EXPECT_THAT(node_.MounterLog() + node_.ProvisionerLog(),
+              testing::HasSubstr("index.db.damaged-"));
+  EXPECT_OK(node_.Unpublish("a"));
+}
+
 TEST_F(RecoveryTest, AfterARebootPodsComeBackAndOthersAreCleanedUp) {
   ASSERT_OK(node_.Publish({.pod = "gone"}));
   ASSERT_EQ(umount2(node_.Target("gone").c_str(), 0), 0);

@@ -102,14 +102,21 @@ TEST_F(ReferenceDefectsTest, UnpublishUnderAContainersPrivateCopyIsOk) {
     char byte = 'r';
     if (unshare(CLONE_NEWNS) != 0 ||
         mount(node_.Target("a").c_str(), inside.c_str(), nullptr, MS_BIND,
-              nullptr) != 0 ||
-        open((inside + "/log/mine").c_str(), O_WRONLY | O_CREAT, 0644) < 0 ||
+              nullptr) != 0) {
+      _exit(1);
+    }
+    const int held =
+        open((inside + "/log/mine").c_str(), O_RDWR | O_CREAT, 0644);
+    if (held < 0 || pwrite(held, "1", 1, 0) != 1 ||
         write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) {
       _exit(1);
     }
     const auto content = ReadWholeFile(inside + "/agent/res/text-0.properties");
-    const auto mine = ReadWholeFile(inside + "/log/mine");
-    _exit(content.ok() && content->size() == 2000 && mine.ok() ? 0 : 2);
+    char both[2] = {};
+    const bool goes_on = pwrite(held, "2", 1, 1) == 1 &&
+                         pread(held, both, 2, 0) == 2 && both[0] == '1' &&
+                         both[1] == '2';
+    _exit(content.ok() && content->size() == 2000 && goes_on ? 0 : 2);
   }
   char byte;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
@@ -146,8 +153,30 @@ TEST_F(ReferenceDefectsTest, WhatAPodPlantsLeadsNobodyAstray) {
       symlink(outside.Path("dir").c_str(), (target + "/agent/conf").c_str()),
       0);
 
+  // Everything that looks at volumes: a start, stats, du, doctor.
+  node_.StartMounter();
+  EXPECT_OK(node_.Publish({.pod = "a"}));
+  EXPECT_EQ(node_.Cli({"du"}).exit_code, 0);
+  const ProgramResult doctor = node_.Cli(
+      {"doctor", "--min-free=0", absl::StrCat("--endpoint=", node_.socket())});
+  EXPECT_EQ(doctor.exit_code, 0) << doctor.out;
+
   EXPECT_OK(node_.Unpublish("a"));
-  node_.StartMounter();  // whatever a start sweeps
+  // Old enough to be deleted at once by the next start.
+  const auto trash = ListDirectory(node_.layout().TrashVolumes());
+  ASSERT_THAT(trash, IsOkAndHolds(testing::Not(testing::IsEmpty())));
+  const struct timespec old[2] = {{1000, 0}, {1000, 0}};
+  for (const std::string& name : *trash) {
+    ASSERT_EQ(utimensat(AT_FDCWD,
+                        (node_.layout().TrashVolumes() + "/" + name).c_str(),
+                        old, AT_SYMLINK_NOFOLLOW),
+              0);
+  }
+  node_.StartMounter();
+  EXPECT_TRUE(Node::WaitUntil([&] {
+    const auto left = ListDirectory(node_.layout().TrashVolumes());
+    return left.ok() && left->empty();
+  }));
   EXPECT_OK(node_.Publish({.pod = "a"}));
   EXPECT_EQ(node_.RunIn("a").exit_code, 0);
   EXPECT_EQ(node_.AgentLog("a"), AgentLine("a", kFirstAgentVersion));

@@ -13,7 +13,7 @@ TEST(PeriodicTaskTest, CallsAgainAndAgain) {
   Mutex mu;
   CondVar cv;
   int calls = 0;
-  PeriodicTask task(absl::Milliseconds(1), [&] {
+  PeriodicTask task(absl::Milliseconds(1), absl::Milliseconds(1), [&] {
     MutexLock lock(mu);
     ++calls;
     cv.NotifyAll();
@@ -26,7 +26,7 @@ TEST(PeriodicTaskTest, CallsAgainAndAgain) {
 TEST(PeriodicTaskTest, EndsAtOnceWhileItWaits) {
   std::atomic<int> calls{0};
   {
-    PeriodicTask task(absl::Hours(10), [&] { ++calls; });
+    PeriodicTask task(absl::Hours(10), absl::Hours(10), [&] { ++calls; });
   }
   EXPECT_EQ(calls, 0);
 }
