@@ -23,8 +23,8 @@ struct Armed {
 // The one global of the program: a failpoint has no object to hang on. Never
 // destroyed, so that a thread may still reach a point at exit.
 Armed& TheArmed() {
-  static Armed* const armed = new Armed;
-  return *armed;
+  static Armed& armed = *new Armed;
+  return armed;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "cache/inspect/diagnose.h"
 #include "cache/inspect/table.h"
 
@@ -54,7 +55,7 @@ class VolumeDiagnosis {
   }
 
  private:
-  void Add(std::string check, const VolumeRow& row, std::string problem,
+  void Add(std::string check, const VolumeRow& row, absl::string_view problem,
            std::string advice) {
     findings_->push_back(
         {std::move(check), "volumes/" + row.id,

@@ -1,6 +1,7 @@
 #include "cache/store/manifest.h"
 
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,9 +27,8 @@ void SetTime(absl::Time time, google::protobuf::Timestamp* timestamp) {
 
 template <typename Manifest>
 absl::StatusOr<std::string> TextOf(Manifest manifest, UnpackedTree tree) {
-  for (v1::TreeEntry& entry : tree.entries) {
-    *manifest.add_tree() = std::move(entry);
-  }
+  manifest.mutable_tree()->Add(std::make_move_iterator(tree.entries.begin()),
+                               std::make_move_iterator(tree.entries.end()));
   std::string text = PrintJson(manifest);
   if (text.size() > kLongestManifest) {
     return absl::InvalidArgumentError(

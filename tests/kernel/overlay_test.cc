@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -70,10 +71,11 @@ TEST_P(OverlayMount, TakesPathsWithEverySpecialByte) {
         std::string("upperdir=,volatile"), std::string("\303\244 \377")}) {
     SCOPED_TRACE(name);
     const std::string base = "odd/" + name;
-    const LayerStack stack{.lower = {MakeLayer(base + "/l1:" + name),
-                                     MakeLayer(base + "/l2," + name)},
-                           .upper = MakeLayer(base + "/u " + name, 0777),
-                           .work = MakeLayer(base + "/w\\" + name)};
+    const LayerStack stack{
+        .lower = {MakeLayer(absl::StrCat(base, "/l1:", name)),
+                  MakeLayer(absl::StrCat(base, "/l2,", name))},
+        .upper = MakeLayer(absl::StrCat(base, "/u ", name), 0777),
+        .work = MakeLayer(absl::StrCat(base, "/w\\", name))};
     WriteLayerFile(stack.lower[0] + "/one", "1");
     WriteLayerFile(stack.lower[1] + "/two", "2");
     ASSERT_OK_AND_ASSIGN(const OverlayPlan plan, PlanOverlay(stack, ""));

@@ -13,18 +13,20 @@ namespace oneagent {
 
 void FakeFetcher::Answer(std::string url_part, int http_status,
                          std::string body) {
-  AnswerBy(std::move(url_part), [http_status, body](const FetchRequest&) {
-    FetchResult result;
-    result.http_status = http_status;
-    result.body = body;
-    return absl::StatusOr<FetchResult>(std::move(result));
-  });
+  AnswerBy(std::move(url_part),
+           [http_status, body = std::move(body)](const FetchRequest&) {
+             FetchResult result;
+             result.http_status = http_status;
+             result.body = body;
+             return absl::StatusOr<FetchResult>(std::move(result));
+           });
 }
 
 void FakeFetcher::Fail(std::string url_part, absl::Status status) {
-  AnswerBy(std::move(url_part), [status](const FetchRequest&) {
-    return absl::StatusOr<FetchResult>(status);
-  });
+  AnswerBy(std::move(url_part),
+           [status = std::move(status)](const FetchRequest&) {
+             return absl::StatusOr<FetchResult>(status);
+           });
 }
 
 void FakeFetcher::AnswerBy(

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -54,7 +55,7 @@ TEST_F(IndexDamageTest, DamagedFileIsSetAsideAndRebuilt) {
       {"zero bytes", [](const std::string& path) { Truncate(path, 0); }},
       {"half a page", [](const std::string& path) { Truncate(path, 2048); }},
       {"cut in the middle",
-       [](const std::string& path) { Truncate(path, 3 * 4096); }},
+       [](const std::string& path) { Truncate(path, 3 * int64_t{4096}); }},
       {"second page on overwritten",
        [](const std::string& path) { Scribble(path, 4096); }},
       {"somebody else's database",

@@ -12,7 +12,6 @@ using testing::Eq;
 using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Optional;
 using testing::StartsWith;
 
 class IndexVolumesTest : public IndexTest {};

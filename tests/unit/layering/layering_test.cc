@@ -19,7 +19,7 @@ namespace oneagent {
 namespace {
 
 const std::map<std::string, std::set<std::string>>& AllowedEdges() {
-  static const auto* const edges =
+  static const auto* const kEdges =
       new std::map<std::string, std::set<std::string>>{
           {"proto", {}},
           {"base", {}},
@@ -38,7 +38,7 @@ const std::map<std::string, std::set<std::string>>& AllowedEdges() {
             "overlay/mount_table.h"}},
           {"csi", {"base", "proto", "overlay", "cache/index", "cache/conf"}},
       };
-  return *edges;
+  return *kEdges;
 }
 
 struct Include {

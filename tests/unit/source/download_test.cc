@@ -23,10 +23,8 @@ namespace oneagent {
 namespace {
 
 using testing::AllOf;
-using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Pair;
 using testing::SizeIs;
 
 class DownloadTest : public FetcherFixture {

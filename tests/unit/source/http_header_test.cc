@@ -9,7 +9,6 @@
 namespace oneagent {
 namespace {
 
-using testing::Eq;
 using testing::FieldsAre;
 using testing::Optional;
 
