@@ -12,8 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "csi/periodic_task.h"
-#include "csi/reconciler.h"
 #include "csi/volume_collector.h"
+#include "csi/volume_reconciler.h"
 #include "csi/volume_stats.h"
 
 namespace oneagent {
@@ -22,7 +22,7 @@ class Housekeeping {
  public:
   // All borrowed; must outlive this. The reconciler and the collector must be
   // guarded by the queue that publish and unpublish wait in.
-  Housekeeping(Reconciler& reconciler, VolumeCollector& collector,
+  Housekeeping(VolumeReconciler& reconciler, VolumeCollector& collector,
                VolumeStats& stats, const Log& log, const Clock& clock);
 
   // Reconciles if that is needed. One line for each reconcile, and one when
@@ -38,7 +38,7 @@ class Housekeeping {
   void Start();
 
  private:
-  Reconciler& reconciler_;
+  VolumeReconciler& reconciler_;
   VolumeCollector& collector_;
   VolumeStats& stats_;
   const Log& log_;

@@ -39,9 +39,9 @@
 #include "csi/node_service.h"
 #include "csi/publisher.h"
 #include "csi/queue_guard.h"
-#include "csi/reconciler.h"
 #include "csi/server.h"
 #include "csi/volume_collector.h"
+#include "csi/volume_reconciler.h"
 #include "csi/volume_stats.h"
 #include "csi/work_queue.h"
 #include "overlay/kernel_mounter.h"
@@ -86,7 +86,7 @@ struct MounterDaemon::Parts {
   void ReconcileAtStart(const Log& log, const Clock& clock);
   absl::Status Serve(const MounterConfig& config, const Log& log);
 
-  Reconciler::Options ReconcilerOptions() const {
+  VolumeReconciler::Options ReconcilerOptions() const {
     return {.boot_id = boot_id, .kubelet_dir = kubelet_dir};
   }
 
@@ -101,7 +101,7 @@ struct MounterDaemon::Parts {
   VolumeStats stats;
   WorkQueue volume_queue;
   WorkQueue stats_queue;
-  Reconciler reconciler;
+  VolumeReconciler reconciler;
   VolumeCollector collector;
   Housekeeping housekeeping;
   std::unique_ptr<Server> server;
@@ -134,7 +134,8 @@ void MounterDaemon::Parts::ReconcileAtStart(const Log& log,
                                             const Clock& clock) {
   const absl::Time begin = clock.Now();
   // Nothing else runs yet, so this first one needs no guard.
-  Reconciler first(ReconcilerOptions(), layout, *index, mounter, *targets);
+  VolumeReconciler first(ReconcilerOptions(), layout, *index, mounter,
+                         *targets);
   const absl::StatusOr<ReconcileResult> result = first.RunOnce(begin);
   if (result.ok()) {
     LogReconcile(log, *result, clock.Now() - begin);

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/log.h"
-#include "csi/reconciler.h"
 #include "csi/volume_collector.h"
+#include "csi/volume_reconciler.h"
 #include "csi/volume_stats.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -50,7 +50,7 @@ class HousekeepingTest : public testing::Test {
   FILE* const log_file_;
   const class Log log_;
   VolumeStats stats_;
-  Reconciler reconciler_;
+  VolumeReconciler reconciler_;
   VolumeCollector collector_;
   Housekeeping chores_;
 };

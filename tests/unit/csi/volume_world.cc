@@ -118,10 +118,10 @@ void VolumeWorld::BreakIndex() {
 void VolumeWorld::HealIndex() { index_lock_.Reset(); }
 
 ReconcileResult VolumeWorld::Reconcile() {
-  Reconciler::Options options{.boot_id = boot_id, .kubelet_dir = kubelet};
+  VolumeReconciler::Options options{.boot_id = boot_id, .kubelet_dir = kubelet};
   if (kernel_ == Kernel::kNo) options.read_mounts = [this] { return mounts; };
-  Reconciler reconciler(std::move(options), layout, *index, *mounter_,
-                        *targets);
+  VolumeReconciler reconciler(std::move(options), layout, *index, *mounter_,
+                              *targets);
   const absl::StatusOr<ReconcileResult> result =
       reconciler.RunOnce(clock.Now());
   EXPECT_OK(result);

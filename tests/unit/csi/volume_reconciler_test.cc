@@ -1,4 +1,4 @@
-#include "csi/reconciler.h"
+#include "csi/volume_reconciler.h"
 
 #include <filesystem>
 #include <optional>
@@ -25,9 +25,9 @@ using ::testing::StartsWith;
 
 constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
 
-class ReconcilerTest : public testing::Test {
+class VolumeReconcilerTest : public testing::Test {
  protected:
-  ReconcilerTest() { Provision(); }
+  VolumeReconcilerTest() { Provision(); }
 
   void Provision() {
     world_.InstallAgent(kAgent1, "1.300");
@@ -62,20 +62,21 @@ class ReconcilerTest : public testing::Test {
         absl::StrCat("data/volumes/", world_.VolumeId(pod), "/volume.json"),
         "{\"id\":");
   }
-  std::unique_ptr<Reconciler> NewReconciler(VolumeGuard guard = RunUnguarded) {
-    Reconciler::Options options{.boot_id = world_.boot_id,
-                                .kubelet_dir = world_.kubelet};
+  std::unique_ptr<VolumeReconciler> NewReconciler(
+      VolumeGuard guard = RunUnguarded) {
+    VolumeReconciler::Options options{.boot_id = world_.boot_id,
+                                      .kubelet_dir = world_.kubelet};
     options.read_mounts = [this] { return world_.mounts; };
-    return std::make_unique<Reconciler>(std::move(options), world_.layout,
-                                        *world_.index, world_.mounter(),
-                                        *world_.targets, guard);
+    return std::make_unique<VolumeReconciler>(std::move(options), world_.layout,
+                                              *world_.index, world_.mounter(),
+                                              *world_.targets, guard);
   }
 
   LeakCheck leaks_;
   VolumeWorld world_;
 };
 
-TEST_F(ReconcilerTest, IsNeededOncePerBootAndIndex) {
+TEST_F(VolumeReconcilerTest, IsNeededOncePerBootAndIndex) {
   EXPECT_THAT(NewReconciler()->IsNeeded(), IsOkAndHolds(true));
   world_.Reconcile();
   EXPECT_THAT(NewReconciler()->IsNeeded(), IsOkAndHolds(false));
@@ -88,7 +89,7 @@ TEST_F(ReconcilerTest, IsNeededOncePerBootAndIndex) {
   EXPECT_THAT(NewReconciler()->IsNeeded(), IsOkAndHolds(true));
 }
 
-TEST_F(ReconcilerTest, KeepsWhatIsTrue) {
+TEST_F(VolumeReconcilerTest, KeepsWhatIsTrue) {
   Publish(1);
   const VolumeRow before = *world_.Row(world_.VolumeId(1));
   world_.Restart();
@@ -96,7 +97,7 @@ TEST_F(ReconcilerTest, KeepsWhatIsTrue) {
   EXPECT_EQ(world_.Row(world_.VolumeId(1)), before);
 }
 
-TEST_F(ReconcilerTest, FillsALostIndexFromRecordsAndMounts) {
+TEST_F(VolumeReconcilerTest, FillsALostIndexFromRecordsAndMounts) {
   Publish(1);
   Publish(2);
   PublishFails(3);
@@ -122,7 +123,7 @@ TEST_F(ReconcilerTest, FillsALostIndexFromRecordsAndMounts) {
   }
 }
 
-TEST_F(ReconcilerTest, MountThatNeverHappenedIsRolledBack) {
+TEST_F(VolumeReconcilerTest, MountThatNeverHappenedIsRolledBack) {
   // Died after step 5: row and record `mounting`, nothing mounted.
   Publish(1);
   const std::string id = world_.VolumeId(1);
@@ -136,7 +137,7 @@ TEST_F(ReconcilerTest, MountThatNeverHappenedIsRolledBack) {
   EXPECT_THAT(world_.VolumeFiles(id), IsEmpty());
 }
 
-TEST_F(ReconcilerTest, RollBackKeepsTheCountOfFailures) {
+TEST_F(VolumeReconcilerTest, RollBackKeepsTheCountOfFailures) {
   PublishFails(1);
   const std::string id = world_.VolumeId(1);
   const absl::Time first = world_.Row(id)->first_failure_at;
@@ -153,7 +154,7 @@ TEST_F(ReconcilerTest, RollBackKeepsTheCountOfFailures) {
   EXPECT_THAT(world_.VolumeFiles(id), ElementsAre("volume.json"));
 }
 
-TEST_F(ReconcilerTest, MountThatSomebodyTookAwayStaysLeasedForItsPod) {
+TEST_F(VolumeReconcilerTest, MountThatSomebodyTookAwayStaysLeasedForItsPod) {
   Publish(1);
   world_.fake.LoseMounts();
   EXPECT_EQ(world_.Reconcile(), (ReconcileResult{.waiting = 1}));
@@ -163,7 +164,7 @@ TEST_F(ReconcilerTest, MountThatSomebodyTookAwayStaysLeasedForItsPod) {
   EXPECT_TRUE(world_.IsMounted(1));
 }
 
-TEST_F(ReconcilerTest, FinishesAMountWhoseRowSaysMounting) {
+TEST_F(VolumeReconcilerTest, FinishesAMountWhoseRowSaysMounting) {
   Publish(1);
   VolumeRow row = *world_.Row(world_.VolumeId(1));
   row.state = VolumeState::kMounting;
@@ -174,7 +175,7 @@ TEST_F(ReconcilerTest, FinishesAMountWhoseRowSaysMounting) {
   EXPECT_EQ(world_.Row(world_.VolumeId(1))->attempts, 0);
 }
 
-TEST_F(ReconcilerTest, FinishesAnEmptyVolumeAndItsNotice) {
+TEST_F(VolumeReconcilerTest, FinishesAnEmptyVolumeAndItsNotice) {
   // Died between empty:3 and empty:4: record `empty`, row `waiting`, mounted.
   PublishRequest request = world_.Request(1);
   request.retry_timeout = absl::ZeroDuration();
@@ -191,7 +192,7 @@ TEST_F(ReconcilerTest, FinishesAnEmptyVolumeAndItsNotice) {
   EXPECT_THAT(world_.index->ListNotices(), IsOkAndHolds(SizeIs(1)));
 }
 
-TEST_F(ReconcilerTest, NothingOfAnEarlierBootStays) {
+TEST_F(VolumeReconcilerTest, NothingOfAnEarlierBootStays) {
   Publish(1);
   PublishFails(2);
   world_.Reboot();
@@ -204,7 +205,7 @@ TEST_F(ReconcilerTest, NothingOfAnEarlierBootStays) {
   EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
 }
 
-TEST_F(ReconcilerTest, RowWithNothingToItIsDeleted) {
+TEST_F(VolumeReconcilerTest, RowWithNothingToItIsDeleted) {
   Publish(1);
   world_.fake.LoseMounts();
   std::filesystem::remove_all(world_.layout.VolumeDir(world_.VolumeId(1)));
@@ -213,14 +214,14 @@ TEST_F(ReconcilerTest, RowWithNothingToItIsDeleted) {
   EXPECT_EQ(world_.LeasesOf(kAgent1), 0);
 }
 
-TEST_F(ReconcilerTest, FailureThatOnlyTheIndexCouldTakeIsKept) {
+TEST_F(VolumeReconcilerTest, FailureThatOnlyTheIndexCouldTakeIsKept) {
   PublishFails(1);
   std::filesystem::remove_all(world_.layout.VolumeDir(world_.VolumeId(1)));
   world_.Reconcile();
   EXPECT_EQ(world_.Row(world_.VolumeId(1))->attempts, 1);
 }
 
-TEST_F(ReconcilerTest, MountWithoutRecordGetsOneAgain) {
+TEST_F(VolumeReconcilerTest, MountWithoutRecordGetsOneAgain) {
   Publish(1);
   std::filesystem::remove(world_.layout.VolumeRecord(world_.VolumeId(1)));
   world_.Reconcile();
@@ -229,7 +230,7 @@ TEST_F(ReconcilerTest, MountWithoutRecordGetsOneAgain) {
   EXPECT_EQ(record.agent_id, kAgent1);
 }
 
-TEST_F(ReconcilerTest, DamagedRecordOfALiveMountIsReadFromTheMountTable) {
+TEST_F(VolumeReconcilerTest, DamagedRecordOfALiveMountIsReadFromTheMountTable) {
   Publish(1);
   world_.mounts = std::vector<MountEntry>{OverlayLine(1, kAgent1)};
   DamageRecord(1);
@@ -247,7 +248,7 @@ TEST_F(ReconcilerTest, DamagedRecordOfALiveMountIsReadFromTheMountTable) {
   EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
 }
 
-TEST_F(ReconcilerTest, LiveMountIsLeasedThoughAllElseIsLost) {
+TEST_F(VolumeReconcilerTest, LiveMountIsLeasedThoughAllElseIsLost) {
   PublishRequest request = world_.Request(1);
   request.read_only = true;  // no layer of it names the volume
   EXPECT_OK(world_.publisher->Publish(request));
@@ -264,7 +265,7 @@ TEST_F(ReconcilerTest, LiveMountIsLeasedThoughAllElseIsLost) {
   EXPECT_TRUE(world_.Row(request.volume_id)->read_only);
 }
 
-TEST_F(ReconcilerTest, MountAtAStrangePlaceHoldsItsLeaseUnderAName) {
+TEST_F(VolumeReconcilerTest, MountAtAStrangePlaceHoldsItsLeaseUnderAName) {
   // As another --target-check left it: no pod, no volume name.
   const std::string place = world_.dir.MakeDir("kubelet/pods/x");
   world_.fake.AddForeignMount(place);
@@ -277,7 +278,7 @@ TEST_F(ReconcilerTest, MountAtAStrangePlaceHoldsItsLeaseUnderAName) {
   EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
 }
 
-TEST_F(ReconcilerTest, DamagedRecordWithoutMountGoesToTrash) {
+TEST_F(VolumeReconcilerTest, DamagedRecordWithoutMountGoesToTrash) {
   Publish(1);
   world_.fake.LoseMounts();
   DamageRecord(1);
@@ -288,7 +289,7 @@ TEST_F(ReconcilerTest, DamagedRecordWithoutMountGoesToTrash) {
   EXPECT_THAT(world_.Trash(), Contains(StartsWith(world_.VolumeId(1))));
 }
 
-TEST_F(ReconcilerTest, UnreadableMountTableChangesNothing) {
+TEST_F(VolumeReconcilerTest, UnreadableMountTableChangesNothing) {
   Publish(1);
   world_.fake.LoseMounts();
   world_.mounts = absl::UnavailableError("mountinfo: no");
@@ -298,7 +299,7 @@ TEST_F(ReconcilerTest, UnreadableMountTableChangesNothing) {
   EXPECT_EQ(world_.StateOf(world_.VolumeId(1)), "mounted");
 }
 
-TEST_F(ReconcilerTest, VolumeThatCannotBeLookedAtKeepsItsLease) {
+TEST_F(VolumeReconcilerTest, VolumeThatCannotBeLookedAtKeepsItsLease) {
   Publish(1);
   world_.fake.FailAlways(FakeMounter::Verb::kIsMounted,
                          absl::InternalError("no answer"));
@@ -307,7 +308,7 @@ TEST_F(ReconcilerTest, VolumeThatCannotBeLookedAtKeepsItsLease) {
   EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
 }
 
-TEST_F(ReconcilerTest, EachVolumeIsSettledUnderItsKey) {
+TEST_F(VolumeReconcilerTest, EachVolumeIsSettledUnderItsKey) {
   Publish(1);
   Publish(2);
   std::set<std::string> keys;
@@ -322,7 +323,7 @@ TEST_F(ReconcilerTest, EachVolumeIsSettledUnderItsKey) {
             (std::set<std::string>{world_.VolumeId(1), world_.VolumeId(2)}));
 }
 
-TEST_F(ReconcilerTest, VolumeThatIsBusyLeavesTheIndexUnreconciled) {
+TEST_F(VolumeReconcilerTest, VolumeThatIsBusyLeavesTheIndexUnreconciled) {
   Publish(1);
   const auto busy = [](const std::string&, const std::function<void()>&) {
     return false;
@@ -332,7 +333,7 @@ TEST_F(ReconcilerTest, VolumeThatIsBusyLeavesTheIndexUnreconciled) {
   EXPECT_THAT(NewReconciler()->IsNeeded(), IsOkAndHolds(true));
 }
 
-TEST_F(ReconcilerTest, ForeignMountOnAWaitingVolumeIsNotTakenForOurs) {
+TEST_F(VolumeReconcilerTest, ForeignMountOnAWaitingVolumeIsNotTakenForOurs) {
   PublishFails(1);
   world_.fake.AddForeignMount(world_.Target(1));
   world_.dir.MakeDir(world_.Target(1).substr(world_.dir.path().size() + 1));

@@ -18,8 +18,8 @@
 //   what cannot be told                  kept, with its lease
 //
 // A library: what it did is in its result. One RunOnce at a time.
-#ifndef CSI_RECONCILER_H_
-#define CSI_RECONCILER_H_
+#ifndef CSI_VOLUME_RECONCILER_H_
+#define CSI_VOLUME_RECONCILER_H_
 
 #include <cstdint>
 #include <functional>
@@ -52,7 +52,7 @@ struct ReconcileResult {
   bool operator==(const ReconcileResult&) const = default;
 };
 
-class Reconciler {
+class VolumeReconciler {
  public:
   struct Options {
     std::string boot_id;
@@ -62,8 +62,9 @@ class Reconciler {
         ReadMountTable;
   };
   // All borrowed; must outlive the reconciler.
-  Reconciler(Options options, Layout layout, Index& index, Mounter& mounter,
-             const TargetResolver& targets, VolumeGuard guard = RunUnguarded);
+  VolumeReconciler(Options options, Layout layout, Index& index,
+                   Mounter& mounter, const TargetResolver& targets,
+                   VolumeGuard guard = RunUnguarded);
 
   // True unless this very index file was reconciled in this boot.
   absl::StatusOr<bool> IsNeeded();
@@ -115,4 +116,4 @@ class Reconciler {
 
 }  // namespace oneagent
 
-#endif  // CSI_RECONCILER_H_
+#endif  // CSI_VOLUME_RECONCILER_H_

@@ -1,4 +1,4 @@
-#include "csi/reconciler.h"
+#include "csi/volume_reconciler.h"
 
 #include <map>
 #include <optional>
@@ -60,9 +60,10 @@ bool IsOfBoot(const std::optional<VolumeRow>& row, const std::string& boot_id) {
 
 }  // namespace
 
-Reconciler::Reconciler(Options options, Layout layout, Index& index,
-                       Mounter& mounter, const TargetResolver& targets,
-                       VolumeGuard guard)
+VolumeReconciler::VolumeReconciler(Options options, Layout layout, Index& index,
+                                   Mounter& mounter,
+                                   const TargetResolver& targets,
+                                   VolumeGuard guard)
     : options_(std::move(options)),
       layout_(std::move(layout)),
       index_(index),
@@ -70,12 +71,12 @@ Reconciler::Reconciler(Options options, Layout layout, Index& index,
       targets_(targets),
       guard_(std::move(guard)) {}
 
-absl::StatusOr<bool> Reconciler::IsNeeded() {
+absl::StatusOr<bool> VolumeReconciler::IsNeeded() {
   ASSIGN_OR_RETURN(const std::string boot_id, index_.ReconciledBootId());
   return boot_id != options_.boot_id;
 }
 
-absl::StatusOr<ReconcileResult> Reconciler::RunOnce(absl::Time now) {
+absl::StatusOr<ReconcileResult> VolumeReconciler::RunOnce(absl::Time now) {
   RETURN_IF_ERROR(index_.BeginReconcile());
   ASSIGN_OR_RETURN(const auto found, ReadFound());
   ASSIGN_OR_RETURN(const std::vector<std::string> names,
@@ -109,8 +110,8 @@ absl::StatusOr<ReconcileResult> Reconciler::RunOnce(absl::Time now) {
   return result;
 }
 
-absl::StatusOr<std::map<std::string, Reconciler::Found>>
-Reconciler::ReadFound() {
+absl::StatusOr<std::map<std::string, VolumeReconciler::Found>>
+VolumeReconciler::ReadFound() {
   ASSIGN_OR_RETURN(const std::vector<MountEntry> entries,
                    options_.read_mounts());
   std::map<std::string, Found> all;
@@ -121,7 +122,7 @@ Reconciler::ReadFound() {
   return all;
 }
 
-std::optional<Reconciler::Found> Reconciler::Recognize(
+std::optional<VolumeReconciler::Found> VolumeReconciler::Recognize(
     const MountEntry& entry) const {
   if (entry.source != kMountSource) return std::nullopt;
   const std::optional<KubeletPlace> place = ParsePlace(entry.mount_point);
@@ -147,14 +148,15 @@ std::optional<Reconciler::Found> Reconciler::Recognize(
 
 // As kubelet names it: its directory may be a link, which the mount table
 // shows resolved.
-std::string Reconciler::KubeletTarget(const std::string& mount_point) const {
+std::string VolumeReconciler::KubeletTarget(
+    const std::string& mount_point) const {
   const std::optional<KubeletPlace> place = ParsePlace(mount_point);
   if (!place) return mount_point;
   return absl::StrCat(options_.kubelet_dir, "/", place->below_kubelet);
 }
 
-absl::StatusOr<Reconciler::Evidence> Reconciler::Gather(const std::string& id,
-                                                        const Found* found) {
+absl::StatusOr<VolumeReconciler::Evidence> VolumeReconciler::Gather(
+    const std::string& id, const Found* found) {
   Evidence evidence;
   evidence.found = found;
   ASSIGN_OR_RETURN(evidence.row, index_.GetVolume(id));
@@ -176,7 +178,7 @@ absl::StatusOr<Reconciler::Evidence> Reconciler::Gather(const std::string& id,
   return evidence;
 }
 
-Reconciler::Presence Reconciler::Look(const VolumeRow& row) {
+VolumeReconciler::Presence VolumeReconciler::Look(const VolumeRow& row) {
   const absl::StatusOr<ResolvedTarget> target = targets_.Resolve(row.target);
   if (absl::IsNotFound(target.status())) return Presence::kNotMounted;
   if (!target.ok()) return Presence::kUnknown;
@@ -185,8 +187,8 @@ Reconciler::Presence Reconciler::Look(const VolumeRow& row) {
   return *mounted ? Presence::kMounted : Presence::kNotMounted;
 }
 
-absl::Status Reconciler::Settle(const std::string& id, const Found* found,
-                                absl::Time now, ReconcileResult& result) {
+absl::Status VolumeReconciler::Settle(const std::string& id, const Found* found,
+                                      absl::Time now, ReconcileResult& result) {
   ASSIGN_OR_RETURN(const Evidence evidence, Gather(id, found));
   VolumeRow row;
   if (IsOfBoot(evidence.row, options_.boot_id)) {
@@ -218,9 +220,9 @@ absl::Status Reconciler::Settle(const std::string& id, const Found* found,
   return absl::InternalError("unknown presence");
 }
 
-absl::Status Reconciler::SettleMounted(const Evidence& evidence, VolumeRow row,
-                                       absl::Time now,
-                                       ReconcileResult& result) {
+absl::Status VolumeReconciler::SettleMounted(const Evidence& evidence,
+                                             VolumeRow row, absl::Time now,
+                                             ReconcileResult& result) {
   if (row.state == VolumeState::kEmpty) {
     ++result.empty;
     return Keep(evidence, row);
@@ -252,9 +254,9 @@ absl::Status Reconciler::SettleMounted(const Evidence& evidence, VolumeRow row,
   return Keep(evidence, row);
 }
 
-absl::Status Reconciler::SettleUnmounted(const Evidence& evidence,
-                                         VolumeRow row, absl::Time now,
-                                         ReconcileResult& result) {
+absl::Status VolumeReconciler::SettleUnmounted(const Evidence& evidence,
+                                               VolumeRow row, absl::Time now,
+                                               ReconcileResult& result) {
   switch (row.state) {
     case VolumeState::kWaiting:
       return SettleWaiting(evidence, std::move(row), result);
@@ -278,8 +280,9 @@ absl::Status Reconciler::SettleUnmounted(const Evidence& evidence,
 }
 
 // Has failed so far: nothing but the failure record stays.
-absl::Status Reconciler::SettleWaiting(const Evidence& evidence, VolumeRow row,
-                                       ReconcileResult& result) {
+absl::Status VolumeReconciler::SettleWaiting(const Evidence& evidence,
+                                             VolumeRow row,
+                                             ReconcileResult& result) {
   ++result.waiting;
   if (evidence.has_directory) {
     RETURN_IF_ERROR(TrashLayers(layout_, row.id));
@@ -291,14 +294,15 @@ absl::Status Reconciler::SettleWaiting(const Evidence& evidence, VolumeRow row,
 }
 
 // Row first: a directory without a row is found again.
-absl::Status Reconciler::Drop(const std::string& id, absl::Time now,
-                              ReconcileResult& result) {
+absl::Status VolumeReconciler::Drop(const std::string& id, absl::Time now,
+                                    ReconcileResult& result) {
   ++result.rolled_back;
   RETURN_IF_ERROR(index_.ReleaseLease(id, now));
   return TrashVolumeDir(layout_, id);
 }
 
-absl::Status Reconciler::Keep(const Evidence& evidence, const VolumeRow& row) {
+absl::Status VolumeReconciler::Keep(const Evidence& evidence,
+                                    const VolumeRow& row) {
   // What is mounted must be known from disk as well. A disk that is full must
   // not keep the index from being right.
   if (!evidence.has_directory || (!evidence.row && !evidence.record)) {
