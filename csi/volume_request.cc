@@ -171,12 +171,12 @@ absl::StatusOr<PublishRequest> ParsePublishRequest(
   if (request.dynakube.empty()) {
     return Invalid("No dynakube attribute included in request");
   }
-  // The reference finds an unknown mode last, when all the rest is known to be
-  // present; nothing later can be judged without a mode.
-  ASSIGN_OR_RETURN(request.mode, ParseMode(mode));
   RETURN_IF_ERROR(CheckDynakube(request.dynakube));
   ASSIGN_OR_RETURN(request.retry_timeout,
                    ParseRetryTimeout(Get(attributes, kRetryTimeout)));
+  // The reference judges the request as a whole before it looks for a driver
+  // of that mode.
+  ASSIGN_OR_RETURN(request.mode, ParseMode(mode));
   if (request.pod_uid.empty()) return Invalid("No Pod UID included in request");
   // It becomes a directory's name below the kubelet's.
   if (!IsVolumeId(request.pod_uid)) {
@@ -190,6 +190,13 @@ absl::StatusOr<PublishRequest> ParsePublishRequest(
                      "starting with a dot)"));
   }
   return request;
+}
+
+RequestOrigin OriginOf(const RawPublishRequest& raw) {
+  if (!raw.context) return {};
+  return {.pod = Get(*raw.context, kPodName),
+          .namespace_name = Get(*raw.context, kPodNamespace),
+          .dynakube = Get(*raw.context, kDynakube)};
 }
 
 absl::Status CheckUnpublishRequest(absl::string_view volume_id,

@@ -47,10 +47,20 @@ struct PublishRequest {
 
 // InvalidArgument with the reference's texts, in its order (Volume ID, Target
 // path, capability, block, mount, context, pod name, pod namespace, mode,
-// dynakube, dynakube's form, retryTimeout), then ours: pod uid, conf.*, the
-// volume id's form. Unknown attributes are ignored, those of kubelet pass.
+// dynakube, dynakube's form, retryTimeout, and last an unknown mode), then
+// ours: pod uid, conf.*, the volume id's form. Unknown attributes are ignored,
+// those of kubelet pass.
 absl::StatusOr<PublishRequest> ParsePublishRequest(
     const RawPublishRequest& raw);
+
+// Who a request says it is for, before anything was checked: for the log line
+// of one that is refused. Nothing else of a volume context may be logged.
+struct RequestOrigin {
+  std::string pod;
+  std::string namespace_name;
+  std::string dynakube;
+};
+RequestOrigin OriginOf(const RawPublishRequest& raw);
 
 absl::Status CheckUnpublishRequest(absl::string_view volume_id,
                                    absl::string_view target_path);

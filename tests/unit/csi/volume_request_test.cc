@@ -104,12 +104,12 @@ TEST(ParsePublishRequestTest, FindsFaultsInTheOrderUsersKnow) {
   (*raw.context)["mode"] = "magic";
   expect("No dynakube attribute included in request");
   (*raw.context)["dynakube"] = "Not_A_Label";
-  expect("unknown csi mode provided, mode=magic");
-  (*raw.context)["mode"] = "host";
   expect("Invalid dynakube name: Not_A_Label");
   (*raw.context)["dynakube"] = "dk";
   expect("The retryTimeout attribute has incorrect format");
   (*raw.context)["retryTimeout"] = "1h2m3.5s";
+  expect("unknown csi mode provided, mode=magic");
+  (*raw.context)["mode"] = "host";
   expect("No Pod UID included in request");
   (*raw.context)["csi.storage.k8s.io/pod.uid"] = "..";
   expect("Invalid Pod UID: ..");
