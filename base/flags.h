@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,6 +39,20 @@ Flag IntFlag(std::string name, std::string value_name, std::string help,
 // Go duration syntax.
 Flag DurationFlag(std::string name, std::string help, absl::Duration* target);
 Flag SwitchFlag(std::string name, std::string help, bool* target);
+// A value that `parse` reads: an enum, say.
+template <typename T>
+Flag ParsedFlag(absl::string_view name, absl::string_view value_name,
+                absl::string_view help,
+                absl::StatusOr<T> (*parse)(absl::string_view), T* target) {
+  return {.name = std::string(name),
+          .value_name = std::string(value_name),
+          .help = std::string(help),
+          .set = [parse, target](absl::string_view text) -> absl::Status {
+            absl::StatusOr<T> value = parse(text);
+            if (value.ok()) *target = *std::move(value);
+            return value.status();
+          }};
+}
 
 // Returns the words that are no flags, in order; flags may stand after words.
 // InvalidArgument, "--name=value: cause", for an unknown flag, a missing or

@@ -1,7 +1,9 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <unistd.h>
 
+#include <climits>
 #include <string>
 #include <utility>
 
@@ -63,6 +65,25 @@ std::string TextValue(absl::string_view value) {
   return plain ? std::string(value) : absl::StrCat("\"", Escaped(value), "\"");
 }
 
+// At most `limit` bytes of a value, and a sign where some are missing.
+std::string Cut(absl::string_view value, size_t limit) {
+  if (value.size() <= limit) return std::string(value);
+  // Not within a UTF-8 character.
+  while (limit > 0 &&
+         (static_cast<unsigned char>(value[limit]) & 0xc0) == 0x80) {
+    --limit;
+  }
+  return absl::StrCat(value.substr(0, limit), "...");
+}
+
+// Whether PIPE_BUF bytes can be written without waiting: a pipe is ready when
+// it has room for a page. (Non-blocking mode is not ours to set: the open file
+// is shared with whoever started us.)
+bool HasRoom(int fd) {
+  pollfd room = {.fd = fd, .events = POLLOUT, .revents = 0};
+  return poll(&room, 1, /*timeout=*/0) == 1 && (room.revents & POLLOUT) != 0;
+}
+
 }  // namespace
 
 absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view text) {
@@ -95,32 +116,66 @@ void Log::Error(absl::string_view message, const LogFields& fields) const {
   Write(LogLevel::kError, message, fields);
 }
 
-void Log::Write(LogLevel level, absl::string_view message,
-                const LogFields& fields) const {
-  if (level < options_.level) return;
+std::string Log::Line(LogLevel level, absl::string_view message,
+                      const LogFields& fields, size_t value_limit) const {
   const std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ",
                                             clock_.Now(), absl::UTCTimeZone());
+  const std::string text = Escaped(Cut(message, value_limit));
   std::string line;
   if (options_.format == LogFormat::kJson) {
     absl::StrAppend(&line, "{\"time\":\"", time, "\",\"level\":\"", Name(level),
                     "\",\"component\":\"", options_.component,
-                    "\",\"message\":\"", Escaped(message), "\"");
+                    "\",\"message\":\"", text, "\"");
     for (const auto& [key, value] : fields) {
-      absl::StrAppend(&line, ",\"", Escaped(key), "\":\"", Escaped(value),
-                      "\"");
+      absl::StrAppend(&line, ",\"", Escaped(key), "\":\"",
+                      Escaped(Cut(value, value_limit)), "\"");
     }
     line += "}\n";
   } else {
     absl::StrAppend(&line, time, " ",
                     absl::AsciiStrToUpper(absl::string_view(Name(level))), " ",
-                    options_.component, " ", Escaped(message));
+                    options_.component, " ", text);
     for (const auto& [key, value] : fields) {
-      absl::StrAppend(&line, " ", key, "=", TextValue(value));
+      absl::StrAppend(&line, " ", key, "=", TextValue(Cut(value, value_limit)));
     }
     line += "\n";
   }
+  return line;
+}
+
+std::string Log::FittingLine(LogLevel level, absl::string_view message,
+                             const LogFields& fields) const {
+  size_t limit = PIPE_BUF;
+  std::string line = Line(level, message, fields, limit);
+  while (line.size() > PIPE_BUF && limit > 0) {
+    limit /= 2;
+    line = Line(level, message, fields, limit);
+  }
+  return line;
+}
+
+void Log::Write(LogLevel level, absl::string_view message,
+                const LogFields& fields) const {
+  if (level < options_.level) return;
+  MutexLock lock(mu_);
+  if (!HasRoom(options_.fd)) {
+    ++dropped_;
+    return;
+  }
+  std::string line;
+  if (dropped_ == 0) {
+    line = FittingLine(level, message, fields);
+  } else {
+    LogFields more = fields;
+    more.emplace_back("dropped_lines", absl::StrCat(dropped_));
+    line = FittingLine(level, message, more);
+  }
   // A log that cannot be written must not stop a pod.
-  (void)!write(options_.fd, line.data(), line.size());
+  if (write(options_.fd, line.data(), line.size()) < 0) {
+    ++dropped_;
+  } else {
+    dropped_ = 0;
+  }
 }
 
 }  // namespace oneagent

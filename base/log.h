@@ -6,11 +6,16 @@
 // json: {"time":"…","level":"info","component":"mounter","message":"…",…}
 //
 // Libraries do not log; they return Status. Values are escaped; a line is
-// written by one write(2), so lines of several threads never mix. Never pass a
-// token: there is no filter that would save you. Thread-safe.
+// written by one write(2) of at most PIPE_BUF bytes (longer values are cut), so
+// lines never mix. Nobody ever waits for a reader of the log: a line that
+// cannot be written at once is dropped, and the next one that can says how many
+// were (field dropped_lines). Never pass a token: there is no filter that would
+// save you. Thread-safe.
 #ifndef BASE_LOG_H_
 #define BASE_LOG_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace oneagent {
 
@@ -51,8 +57,16 @@ class Log {
   void Write(LogLevel level, absl::string_view message,
              const LogFields& fields) const;
 
+  std::string Line(LogLevel level, absl::string_view message,
+                   const LogFields& fields, size_t value_limit) const;
+  // At most PIPE_BUF bytes.
+  std::string FittingLine(LogLevel level, absl::string_view message,
+                          const LogFields& fields) const;
+
   const Options options_;
   const Clock& clock_;
+  mutable Mutex mu_;  // between looking for room and filling it
+  mutable int64_t dropped_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace oneagent

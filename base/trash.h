@@ -3,12 +3,17 @@
 // between the two leaves the tree in the trash, where the next run finds it.
 //
 // The deletion walks by directory descriptors, follows no link, never crosses
-// into another file system, and copes with directories without permissions as
-// far as the caller's capabilities allow. Thread-safe.
+// into another mount (be it of the same file system), and copes with
+// directories without permissions as far as the caller's capabilities allow.
+// Its memory and its descriptors are
+// bounded, however many files a directory has and however deep the tree is (a
+// hostile pod made it): names are removed while they are read, and what is too
+// deep is renamed to the top of the tree first. Thread-safe.
 #ifndef BASE_TRASH_H_
 #define BASE_TRASH_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -29,13 +34,21 @@ struct TrashResult {
 
 // Deletes every entry of `trash_dir` that was put there before `older_than`.
 // Goes on after an entry that fails; the first error is returned at the end,
-// annotated with that entry (what is left is tried again next time).
-absl::StatusOr<TrashResult> EmptyTrash(const std::string& trash_dir,
-                                       absl::Time older_than);
+// annotated with that entry (what is left is tried again next time). `stopped`,
+// if given, is asked before each file: once it is true, the result so far is
+// returned, and the rest is left for the next run.
+absl::StatusOr<TrashResult> EmptyTrash(
+    const std::string& trash_dir, absl::Time older_than,
+    const std::function<bool()>& stopped = {});
 
 // Deletes one tree (or file) in place; a missing one is OK. For directories
 // that nobody else can see, such as staging.
 absl::Status DeleteTree(const std::string& path);
+
+// As DeleteTree, for `name` (one component) in `parent_fd`, whose path is
+// `directory`. FailedPrecondition when a directory is mounted on it or in it.
+absl::Status DeleteTreeAt(int parent_fd, const std::string& directory,
+                          const std::string& name);
 
 }  // namespace oneagent
 

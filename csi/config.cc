@@ -24,18 +24,6 @@ struct RawFlags {
   bool version = false;
 };
 
-template <typename T>
-Flag ParsedFlag(std::string name, std::string value_name, std::string help,
-                absl::StatusOr<T> (*parse)(absl::string_view), T* target) {
-  return {.name = std::move(name),
-          .value_name = std::move(value_name),
-          .help = std::move(help),
-          .set = [parse, target](absl::string_view text) -> absl::Status {
-            ASSIGN_OR_RETURN(*target, parse(text));
-            return absl::OkStatus();
-          }};
-}
-
 absl::StatusOr<TargetCheck> ParseTargetCheck(absl::string_view text) {
   if (text == "kubelet") return TargetCheck::kKubelet;
   if (text == "any") return TargetCheck::kAny;
@@ -43,7 +31,7 @@ absl::StatusOr<TargetCheck> ParseTargetCheck(absl::string_view text) {
 }
 
 std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
-  return {
+  std::vector<Flag> flags = {
       StringFlag("endpoint", "SOCKET",
                  "unix:/path, unix:///path or /path (default: $CSI_ENDPOINT)",
                  &raw->endpoint),
@@ -65,9 +53,11 @@ std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
       ParsedFlag("target-check", "RULE",
                  "kubelet (default), or any: targets outside kubelet's pods",
                  ParseTargetCheck, &config->target_check),
-      SwitchFlag("help", "print this and exit", &raw->help),
       SwitchFlag("version", "print the version and exit", &raw->version),
+      SwitchFlag("help", "print this and exit", &raw->help),
   };
+  flags.back().short_name = 'h';
+  return flags;
 }
 
 absl::Status CheckDirectory(absl::string_view flag, const std::string& path) {

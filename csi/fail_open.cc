@@ -1,5 +1,7 @@
 #include "csi/fail_open.h"
 
+#include <algorithm>
+
 namespace oneagent {
 namespace {
 
@@ -11,7 +13,10 @@ bool Reached(int32_t attempts, int32_t limit) {
 
 bool ShouldFailOpen(const FailureHistory& history, const FailOpenLimits& limits,
                     absl::Time now) {
-  return now - history.first_failure_at >= limits.retry_timeout ||
+  // A first failure yet to come: the clock was set back. It counts as now.
+  const absl::Duration waited =
+      std::max(now - history.first_failure_at, absl::ZeroDuration());
+  return waited >= limits.retry_timeout ||
          Reached(history.attempts, limits.node_attempts) ||
          Reached(history.attempts, limits.dynakube_attempts);
 }

@@ -20,7 +20,8 @@ struct FailOpenLimits {
 };
 
 // True when `retry_timeout` has passed since the first failure (0s: at once),
-// or when the attempts have reached one of the limits.
+// or when the attempts have reached one of the limits. A first failure that is
+// later than `now` (the clock was set back) counts as one of now.
 bool ShouldFailOpen(const FailureHistory& history, const FailOpenLimits& limits,
                     absl::Time now);
 

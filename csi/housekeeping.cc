@@ -1,5 +1,7 @@
 #include "csi/housekeeping.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "base/duration.h"
 
@@ -10,6 +12,7 @@ constexpr absl::Duration kReconcileInterval = absl::Seconds(1);
 // What a start finds is taken away soon, but after the first calls.
 constexpr absl::Duration kFirstCollection = absl::Seconds(2);
 constexpr absl::Duration kCollectInterval = absl::Seconds(30);
+constexpr absl::Duration kFlushInterval = absl::Seconds(1);
 constexpr absl::Duration kStatsInterval = absl::Seconds(10);
 
 // Says a failure once, and once that it is over.
@@ -39,12 +42,15 @@ void LogReconcile(const Log& log, const ReconcileResult& result,
             {"duration", FormatGoDuration(duration)}});
 }
 
-Housekeeping::Housekeeping(VolumeReconciler& reconciler,
+Housekeeping::Housekeeping(Publisher& publisher, VolumeReconciler& reconciler,
                            VolumeCollector& collector, VolumeStats& stats,
-                           const Log& log, const Clock& clock)
-    : reconciler_(reconciler),
+                           VolumeGuard guard, const Log& log,
+                           const Clock& clock)
+    : publisher_(publisher),
+      reconciler_(reconciler),
       collector_(collector),
       stats_(stats),
+      guard_(std::move(guard)),
       log_(log),
       clock_(clock) {}
 
@@ -58,6 +64,20 @@ void Housekeeping::ReconcileOnce() {
   const absl::StatusOr<ReconcileResult> result = reconciler_.RunOnce(begin);
   LogChange(log_, "reconcile", result.status(), &reconcile_failure_);
   if (result.ok()) LogReconcile(log_, *result, clock_.Now() - begin);
+}
+
+void Housekeeping::FlushOnce() {
+  absl::Status first_error;
+  for (const std::string& id : publisher_.ListUnrecorded()) {
+    absl::Status flushed;
+    // A volume at work now has its turn a second later.
+    guard_(id, [&] { flushed = publisher_.FlushUnrecorded(id); });
+    first_error.Update(flushed);
+    // Unusable for one is unusable for all.
+    if (absl::IsUnavailable(flushed)) break;
+  }
+  LogChange(log_, "recording volumes in the index", first_error,
+            &flush_failure_);
 }
 
 void Housekeeping::CollectOnce() {
@@ -75,6 +95,8 @@ void Housekeeping::CollectOnce() {
 void Housekeeping::Start() {
   tasks_.push_back(std::make_unique<PeriodicTask>(
       kReconcileInterval, kReconcileInterval, [this] { ReconcileOnce(); }));
+  tasks_.push_back(std::make_unique<PeriodicTask>(
+      kFlushInterval, kFlushInterval, [this] { FlushOnce(); }));
   tasks_.push_back(std::make_unique<PeriodicTask>(
       kFirstCollection, kCollectInterval, [this] { CollectOnce(); }));
   tasks_.push_back(std::make_unique<PeriodicTask>(

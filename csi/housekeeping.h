@@ -1,6 +1,6 @@
 // What the mounter does besides answering calls: reconciles when the index was
-// replaced, collects, counts. Each chore is a function that tests call; Start
-// puts a thread around each.
+// replaced, tells it what it would not take, collects, counts. Each chore is a
+// function that tests call; Start puts a thread around each.
 #ifndef CSI_HOUSEKEEPING_H_
 #define CSI_HOUSEKEEPING_H_
 
@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "csi/periodic_task.h"
+#include "csi/publisher.h"
 #include "csi/volume_collector.h"
+#include "csi/volume_guard.h"
 #include "csi/volume_reconciler.h"
 #include "csi/volume_stats.h"
 
@@ -20,31 +22,38 @@ namespace oneagent {
 
 class Housekeeping {
  public:
-  // All borrowed; must outlive this. The reconciler and the collector must be
-  // guarded by the queue that publish and unpublish wait in.
-  Housekeeping(VolumeReconciler& reconciler, VolumeCollector& collector,
-               VolumeStats& stats, const Log& log, const Clock& clock);
+  // All borrowed; must outlive this. `guard` is that of the queue that publish
+  // and unpublish wait in; reconciler and collector must be guarded by it too.
+  Housekeeping(Publisher& publisher, VolumeReconciler& reconciler,
+               VolumeCollector& collector, VolumeStats& stats,
+               VolumeGuard guard, const Log& log, const Clock& clock);
 
   // Reconciles if that is needed. One line for each reconcile, and one when
   // its failure changes: with an index that is broken for hours there is not
   // a line each second. One thread at a time.
   void ReconcileOnce();
 
+  // Tells the index what it would not take. The same of its lines.
+  void FlushOnce();
+
   // One thread at a time, which may be another one.
   void CollectOnce();
 
-  // Every second, 30 s and 10 s, until this is destroyed (which waits for a
-  // chore that is at work).
+  // Every second twice, 30 s and 10 s, until this is destroyed (which waits for
+  // a chore that is at work).
   void Start();
 
  private:
+  Publisher& publisher_;
   VolumeReconciler& reconciler_;
   VolumeCollector& collector_;
   VolumeStats& stats_;
+  const VolumeGuard guard_;
   const Log& log_;
   const Clock& clock_;
 
   std::string reconcile_failure_;  // said last; empty: none
+  std::string flush_failure_;
   std::string collect_failure_;
   std::vector<std::unique_ptr<PeriodicTask>> tasks_;  // last: use the others
 };

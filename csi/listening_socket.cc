@@ -201,14 +201,22 @@ ListeningSocket::~ListeningSocket() {
   // Errors are ignored on purpose: a path that stays is a dead socket, which
   // the next start replaces.
   if (!LockDirectory(path_, directory_.get()).ok()) return;
-  if (IsInPlace()) unlinkat(directory_.get(), name_.c_str(), 0);
+  struct stat info;
+  if (fstatat(directory_.get(), name_.c_str(), &info, AT_SYMLINK_NOFOLLOW) ==
+          0 &&
+      IsOurs(info)) {
+    unlinkat(directory_.get(), name_.c_str(), 0);
+  }
+}
+
+bool ListeningSocket::IsOurs(const struct stat& info) const {
+  return info.st_dev == device_ && info.st_ino == inode_;
 }
 
 bool ListeningSocket::IsInPlace() const {
   struct stat info;
-  return fstatat(directory_.get(), name_.c_str(), &info, AT_SYMLINK_NOFOLLOW) ==
-             0 &&
-         info.st_dev == device_ && info.st_ino == inode_;
+  // By path: its directory may have been replaced as well.
+  return lstat(path_.c_str(), &info) == 0 && IsOurs(info);
 }
 
 absl::StatusOr<UniqueFd> ListeningSocket::Accept() {

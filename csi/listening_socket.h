@@ -9,6 +9,7 @@
 #ifndef CSI_LISTENING_SOCKET_H_
 #define CSI_LISTENING_SOCKET_H_
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -49,6 +50,8 @@ class ListeningSocket {
  private:
   ListeningSocket(std::string path, UniqueFd directory, UniqueFd listener,
                   UniqueFd interrupt);
+
+  bool IsOurs(const struct stat& info) const;
 
   const std::string path_;
   const std::string name_;  // last component

@@ -1,8 +1,9 @@
 // Sequence "start":
-//   1  directories, with their modes
+//   1  directories, with their modes; when the disk does not allow that now,
+//      again each second, while serving
 //   2  the lock that keeps a second mounter off this data directory (an old
 //      one may still be draining, with its socket already gone)
-//   3  boot id; the kernel's mount API, found by trying
+//   3  boot id; the kernel's mount API, found by trying, without writing
 //   4  privileges down to what mounting and copy-up need
 //   5  the index. One that cannot be used now (disk full, I/O error) does not
 //      stop the start: a mounter that does not answer would block pods for
@@ -20,6 +21,7 @@
 #include <linux/capability.h>
 #include <sys/file.h>
 
+#include <atomic>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -37,9 +39,11 @@
 #include "csi/identity_service.h"
 #include "csi/listening_socket.h"
 #include "csi/node_service.h"
+#include "csi/periodic_task.h"
 #include "csi/publisher.h"
 #include "csi/queue_guard.h"
 #include "csi/server.h"
+#include "csi/socket_keeper.h"
 #include "csi/volume_collector.h"
 #include "csi/volume_reconciler.h"
 #include "csi/volume_stats.h"
@@ -54,6 +58,12 @@ namespace {
 constexpr int kStatsWorkers = 2;
 // How long housekeeping waits for a volume that is being published.
 constexpr absl::Duration kGuardPatience = absl::Seconds(30);
+// How long the mounter may be deaf because somebody removed its socket.
+constexpr absl::Duration kSocketInterval = absl::Seconds(1);
+// How long pods wait for an index that another process keeps locked, and how
+// long they are answered without it before the next one waits.
+constexpr absl::Duration kIndexPatience = absl::Milliseconds(250);
+constexpr absl::Duration kIndexPause = absl::Seconds(1);
 // For calls that are answered but not yet read by their caller.
 constexpr absl::Duration kShutdownGrace = absl::Milliseconds(500);
 
@@ -74,6 +84,24 @@ absl::StatusOr<UniqueFd> LockVolumes(const Layout& layout) {
       layout.data_dir(), ": another mounter works on this data directory"));
 }
 
+// A disk that is full or broken: then the mounter starts all the same, because
+// without it no pod would get its volume, not even an empty one, and none could
+// end. What else there is has to be seen by the operator.
+bool IsOfTheDisk(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) || absl::IsInternal(status);
+}
+
+// The lock, or none as long as the disk has no directories to be locked.
+absl::StatusOr<UniqueFd> PrepareAndLock(const Layout& layout, const Log& log) {
+  const absl::Status prepared = layout.Prepare(Owner::kMounter);
+  if (!prepared.ok() && !IsOfTheDisk(prepared)) return prepared;
+  absl::StatusOr<UniqueFd> lock = LockVolumes(layout);
+  if (prepared.ok() || absl::IsAlreadyExists(lock.status())) return lock;
+  log.Error("data directory unusable",
+            {{"error", std::string(prepared.message())}});
+  return lock.ok() ? std::move(lock) : UniqueFd();
+}
+
 }  // namespace
 
 // In the order of construction; destroyed the other way round.
@@ -83,14 +111,19 @@ struct MounterDaemon::Parts {
         std::unique_ptr<TargetResolver> opened_targets, const Log& log,
         const Clock& clock);
 
+  ~Parts() { stopping = true; }
+
   void ReconcileAtStart(const Log& log, const Clock& clock);
   absl::Status Serve(const MounterConfig& config, const Log& log);
+  // What the disk did not allow at start.
+  void PrepareAgain();
 
   VolumeReconciler::Options ReconcilerOptions() const {
     return {.boot_id = boot_id, .kubelet_dir = kubelet_dir};
   }
 
   UniqueFd data_lock;  // given up last
+  std::atomic<bool> stopping = false;
   const Layout layout;
   const std::string boot_id;
   const std::string kubelet_dir;
@@ -105,6 +138,8 @@ struct MounterDaemon::Parts {
   VolumeCollector collector;
   Housekeeping housekeeping;
   std::unique_ptr<Server> server;
+  std::unique_ptr<SocketKeeper> keeper;
+  std::unique_ptr<PeriodicTask> keeping;
 };
 
 MounterDaemon::Parts::Parts(const MounterConfig& config, std::string boot,
@@ -119,16 +154,24 @@ MounterDaemon::Parts::Parts(const MounterConfig& config, std::string boot,
       targets(std::move(opened_targets)),
       publisher({.boot_id = boot_id,
                  .max_mount_attempts =
-                     static_cast<int32_t>(config.max_mount_attempts)},
+                     static_cast<int32_t>(config.max_mount_attempts),
+                 .request_reconcile = [this] { reconciler.Request(); }},
                 layout, *index, mounter, *targets, clock),
-      stats({}, layout, *index, mounter, *targets, clock),
+      stats({.find_unrecorded =
+                 [this](absl::string_view volume_id) {
+                   return publisher.FindUnrecorded(volume_id);
+                 }},
+            layout, *index, mounter, *targets, clock),
       volume_queue(static_cast<int>(config.max_in_flight)),
       stats_queue(kStatsWorkers),
       reconciler(ReconcilerOptions(), layout, *index, mounter, *targets,
                  GuardByQueue(volume_queue, kGuardPatience)),
-      collector({.boot_id = boot_id}, layout, *index, mounter, *targets,
-                GuardByQueue(volume_queue, kGuardPatience)),
-      housekeeping(reconciler, collector, stats, log, clock) {}
+      collector(
+          {.boot_id = boot_id, .stopped = [this] { return stopping.load(); }},
+          layout, *index, mounter, *targets,
+          GuardByQueue(volume_queue, kGuardPatience)),
+      housekeeping(publisher, reconciler, collector, stats,
+                   GuardByQueue(volume_queue, kGuardPatience), log, clock) {}
 
 void MounterDaemon::Parts::ReconcileAtStart(const Log& log,
                                             const Clock& clock) {
@@ -159,7 +202,19 @@ absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config,
   server = std::make_unique<Server>(std::move(services));
   RETURN_IF_ERROR(server->Start());
   server->Listen(std::move(socket));
+  keeper = std::make_unique<SocketKeeper>(config.socket_path, *server, log);
+  keeping =
+      std::make_unique<PeriodicTask>(kSocketInterval, kSocketInterval, [this] {
+        keeper->RunOnce();
+        PrepareAgain();
+      });
   return absl::OkStatus();
+}
+
+void MounterDaemon::Parts::PrepareAgain() {
+  if (data_lock.ok() || !layout.Prepare(Owner::kMounter).ok()) return;
+  absl::StatusOr<UniqueFd> lock = LockVolumes(layout);
+  if (lock.ok()) data_lock = *std::move(lock);
 }
 
 namespace {
@@ -168,6 +223,8 @@ absl::StatusOr<std::unique_ptr<Index>> OpenIndex(const MounterConfig& config,
                                                  const Log& log) {
   return Index::Open({.data_dir = config.data_dir,
                       .open_unusable = true,
+                      .busy_timeout = kIndexPatience,
+                      .busy_pause = kIndexPause,
                       .on_rebuilt = [&log](absl::string_view set_aside,
                                            absl::string_view cause) {
                         log.Warning("index rebuilt",
@@ -181,10 +238,11 @@ absl::StatusOr<std::unique_ptr<Index>> OpenIndex(const MounterConfig& config,
 absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
     const MounterConfig& config, const Log& log, const Clock& clock) {
   const Layout layout(config.data_dir);
-  RETURN_IF_ERROR(layout.Prepare(Owner::kMounter));           // 1
-  ASSIGN_OR_RETURN(UniqueFd data_lock, LockVolumes(layout));  // 2
-  ASSIGN_OR_RETURN(std::string boot_id, ReadBootId());        // 3
-  ASSIGN_OR_RETURN(const MountApi api, KernelMounter::Probe(layout.EmptyDir()));
+  ASSIGN_OR_RETURN(UniqueFd data_lock, PrepareAndLock(layout, log));  // 1, 2
+  ASSIGN_OR_RETURN(std::string boot_id, ReadBootId());                // 3
+  ASSIGN_OR_RETURN(
+      const MountApi api,
+      KernelMounter::Probe(layout.EmptyDir(), layout.VolumesDir()));
   RETURN_IF_ERROR(DropPrivilegesExcept(KeptCapabilities()));  // 4
   ASSIGN_OR_RETURN(auto index, OpenIndex(config, log));       // 5
   ASSIGN_OR_RETURN(auto targets, TargetResolver::Open(        // 6
@@ -209,6 +267,10 @@ MounterDaemon::MounterDaemon(std::unique_ptr<Parts> parts)
 MounterDaemon::~MounterDaemon() = default;
 
 void MounterDaemon::Drain() {
+  // The trash may hold millions of files: whoever waits for our end must not
+  // wait for them. What is left is deleted by the next run.
+  parts_->stopping = true;
+  parts_->keeping.reset();
   parts_->server->StopAccepting();
   parts_->volume_queue.Drain();
   parts_->stats_queue.Drain();

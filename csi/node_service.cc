@@ -58,16 +58,28 @@ class Call {
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
   absl::Time queue_deadline() const { return QueueDeadline(*context_); }
   bool is_abandoned() const { return context_->IsCancelled(); }
+  absl::Duration Age() const {
+    return absl::FromChrono(
+        std::chrono::duration_cast<std::chrono::microseconds>(
+            std::chrono::steady_clock::now() - start_));
+  }
 
   // Only what is named here is ever logged: a volume context may carry tokens.
   void Add(const char* key, absl::string_view value) {
     if (!value.empty()) fields_.emplace_back(key, Logged(value));
   }
 
+  void AddOrigin(absl::string_view pod, absl::string_view namespace_name,
+                 absl::string_view dynakube) {
+    Add("pod", pod);
+    Add("namespace", namespace_name);
+    Add("dynakube", dynakube);
+  }
+
   // Answers and logs. The context is gone after it.
   void Finish(const absl::Status& status, absl::string_view outcome = "") {
     Add("outcome", outcome);
-    fields_.emplace_back("duration", Elapsed());
+    fields_.emplace_back("duration", FormatGoDuration(Age()));
     fields_.emplace_back("code", absl::StatusCodeToString(status.code()));
     if (status.ok()) {
       log_->Info(name_, fields_);
@@ -85,12 +97,6 @@ class Call {
   }
 
  private:
-  std::string Elapsed() const {
-    return FormatGoDuration(
-        absl::FromChrono(std::chrono::duration_cast<std::chrono::microseconds>(
-            std::chrono::steady_clock::now() - start_)));
-  }
-
   const char* name_;
   const Log* log_;
   grpc::CallbackServerContext* context_;
@@ -195,8 +201,11 @@ class NodeService final : public ::csi::v1::Node::CallbackService {
     return call.reactor();
   }
 
+  // `missed` (may be empty) is called instead of `work` when the call found no
+  // turn while its caller waited.
   void Enqueue(WorkQueue& queue, const std::string& key, Call call,
-               std::function<void(Call&)> work);
+               std::function<void(Call&)> work,
+               std::function<void(const Call&)> missed = {});
 
   const NodeServiceParts parts_;
 };
@@ -205,14 +214,16 @@ class NodeService final : public ::csi::v1::Node::CallbackService {
 // or for the opposite. Work that has begun is finished whatever happens to the
 // caller (CSI: a dropped connection does not mean "cancelled").
 void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
-                          std::function<void(Call&)> work) {
+                          std::function<void(Call&)> work,
+                          std::function<void(const Call&)> missed) {
   const absl::Time deadline = call.queue_deadline();
   queue.Submit(
       {.key = key,
        .deadline = deadline,
        .run =
-           [call, work = std::move(work)]() mutable {
+           [call, missed, work = std::move(work)]() mutable {
              if (call.is_abandoned()) {
+               if (missed) missed(call);
                call.Finish(absl::CancelledError("caller is gone"), "not begun");
                return;
              }
@@ -220,12 +231,13 @@ void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
              work(call);
            },
        .expired =
-           [call, deadline, &queue]() mutable {
+           [call, missed, deadline, &queue]() mutable {
              if (absl::Now() < deadline) {
                call.Finish(absl::UnavailableError("mounter is shutting down"),
                            "not begun");
                return;
              }
+             if (missed) missed(call);
              call.Finish(absl::ResourceExhaustedError(absl::StrCat(
                              "no turn within the deadline: ", queue.running(),
                              " volume operations at work, ", queue.waiting(),
@@ -241,27 +253,31 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
   Call call("NodePublishVolume", context, parts_.log);
   call.Add("volume", request->volume_id());
   call.Add("target", request->target_path());
-  absl::StatusOr<PublishRequest> parsed = ParsePublishRequest(RawOf(*request));
+  const RawPublishRequest raw = RawOf(*request);
+  const RequestOrigin origin = OriginOf(raw);
+  call.AddOrigin(origin.pod, origin.namespace_name, origin.dynakube);
+  absl::StatusOr<PublishRequest> parsed = ParsePublishRequest(raw);
   if (!parsed.ok()) {
     call.Finish(parsed.status());
     return call.reactor();
   }
-  call.Add("pod", parsed->pod);
-  call.Add("namespace", parsed->namespace_name);
-  call.Add("dynakube", parsed->dynakube);
   call.Add("mode", Name(parsed->mode));
-  Enqueue(parts_.volume_queue, parsed->volume_id, call,
-          [this, publish = *parsed](Call& begun) {
-            const absl::StatusOr<PublishResult> result =
-                parts_.publisher.Publish(publish);
-            if (!result.ok()) {
-              begun.Finish(result.status(), "failed");
-              return;
-            }
-            begun.Add("agent", result->agent_id);
-            begun.Add("reason", result->reason);
-            begun.Finish(absl::OkStatus(), Name(result->outcome));
-          });
+  Enqueue(
+      parts_.volume_queue, parsed->volume_id, call,
+      [this, publish = *parsed](Call& begun) {
+        const absl::StatusOr<PublishResult> result =
+            parts_.publisher.Publish(publish);
+        if (!result.ok()) {
+          begun.Finish(result.status(), "failed");
+          return;
+        }
+        begun.Add("agent", result->agent_id);
+        begun.Add("reason", result->reason);
+        begun.Finish(absl::OkStatus(), Name(result->outcome));
+      },
+      [this, id = parsed->volume_id](const Call& late) {
+        parts_.publisher.NoteWaiting(id, late.Age());
+      });
   return call.reactor();
 }
 
@@ -270,8 +286,8 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
     const ::csi::v1::NodeUnpublishVolumeRequest* request,
     ::csi::v1::NodeUnpublishVolumeResponse* /*response*/) {
   Call call("NodeUnpublishVolume", context, parts_.log);
-  const std::string volume_id = request->volume_id();
-  const std::string target = request->target_path();
+  const std::string& volume_id = request->volume_id();
+  const std::string& target = request->target_path();
   call.Add("volume", volume_id);
   call.Add("target", target);
   const absl::Status checked = CheckUnpublishRequest(volume_id, target);
@@ -281,9 +297,14 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
   }
   Enqueue(parts_.volume_queue, volume_id, call,
           [this, volume_id, target](Call& begun) {
-            const absl::Status status =
+            const UnpublishResult result =
                 parts_.publisher.Unpublish(volume_id, target);
-            begun.Finish(status, status.ok() ? "unpublished" : "failed");
+            if (result.known) {
+              begun.AddOrigin(result.known->pod, result.known->namespace_name,
+                              result.known->dynakube);
+            }
+            begun.Finish(result.status,
+                         result.status.ok() ? "unpublished" : "failed");
           });
   return call.reactor();
 }
@@ -293,8 +314,8 @@ grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
     const ::csi::v1::NodeGetVolumeStatsRequest* request,
     ::csi::v1::NodeGetVolumeStatsResponse* response) {
   Call call("NodeGetVolumeStats", context, parts_.log);
-  const std::string volume_id = request->volume_id();
-  const std::string path = request->volume_path();
+  const std::string& volume_id = request->volume_id();
+  const std::string& path = request->volume_path();
   call.Add("volume", volume_id);
   call.Add("target", path);
   if (volume_id.empty() || path.empty()) {

@@ -79,8 +79,7 @@ absl::Status Publisher::Detach(Attempt& attempt) {
   return absl::OkStatus();
 }
 
-VolumeRow Publisher::CountFailure(const Attempt& attempt,
-                                  const std::string& reason) {
+VolumeRow Publisher::CountFailure(Attempt& attempt, const std::string& reason) {
   const absl::Time now = clock_.Now();
   VolumeRow row = attempt.row;
   row.state = VolumeState::kWaiting;
@@ -92,11 +91,19 @@ VolumeRow Publisher::CountFailure(const Attempt& attempt,
   row.attempts = attempt.known ? attempt.known->attempts : 0;
   row.first_failure_at =
       attempt.known ? attempt.known->first_failure_at : absl::InfinitePast();
+  if (attempt.waiting_since) {
+    // It has failed since then, only without a turn to say so.
+    row.first_failure_at =
+        row.first_failure_at == absl::InfinitePast()
+            ? *attempt.waiting_since
+            : std::min(row.first_failure_at, *attempt.waiting_since);
+  }
   absl::StatusOr<VolumeRow> recorded = index_.RecordFailure(row, now);
   Failpoint("rollback:3");
   if (recorded.ok()) {
-    row = *std::move(recorded);
+    row = *recorded;
   } else {
+    attempt.index_unusable = absl::IsUnavailable(recorded.status());
     ++row.attempts;
     if (row.first_failure_at == absl::InfinitePast()) {
       row.first_failure_at = now;
@@ -105,10 +112,11 @@ VolumeRow Publisher::CountFailure(const Attempt& attempt,
   if (row.first_failure_at > now) {
     // The clock was set back: wait from now, not from a time to come.
     row.first_failure_at = now;
-    (void)index_.PutVolume(row);
+    if (!attempt.index_unusable) (void)index_.PutVolume(row);
   }
-  // Left behind, they are used again or replaced by the next attempt.
-  (void)TrashLayers(layout_, row.id);
+  // Left behind, they are used again or replaced by the next attempt. What is
+  // mounted, by whomever, may be made of them.
+  if (attempt.target_free) (void)TrashLayers(layout_, row.id);
   Failpoint("rollback:4");
   (void)SaveVolumeRecord(layout_, row);
   Failpoint("rollback:5");
@@ -124,8 +132,9 @@ VolumeRow Publisher::CountFailure(const Attempt& attempt,
 
 bool Publisher::IsTimeToFailOpen(const Attempt& attempt,
                                  const VolumeRow& failed) {
+  // Without the index only the limits that come with the call count.
   const absl::StatusOr<int32_t> limit =
-      index_.MaxAttempts(attempt.row.dynakube);
+      attempt.index_unusable ? 0 : index_.MaxAttempts(attempt.row.dynakube);
   return ShouldFailOpen({.first_failure_at = failed.first_failure_at,
                          .attempts = failed.attempts},
                         {.retry_timeout = attempt.request.retry_timeout,
@@ -151,12 +160,14 @@ absl::Status Publisher::PublishEmpty(const Attempt& attempt, VolumeRow row) {
   // starts with it. So it does with a bare directory.
   (void)mounter_.MountEmpty(row.reason, target);
   Failpoint("empty:3");
-  const bool marked = index_.MarkEmpty(row, clock_.Now()).ok();
+  const bool marked =
+      !attempt.index_unusable && index_.MarkEmpty(row, clock_.Now()).ok();
   Failpoint("empty:4");
   if (marked) {
     Forget(row.id);
   } else {
-    // Also with the record on disk: the notice is still owed.
+    // Also with the record on disk: the notice is still owed. Housekeeping
+    // has the index take it when it can.
     Remember(row);
   }
   return absl::OkStatus();

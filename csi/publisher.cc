@@ -7,15 +7,19 @@
 //   3  published for this target already: OK, nothing is touched
 //   4  lease: one transaction picks agent and configuration, row `mounting`
 //      died here: a row without directory or mount; reconciled away
-//   5  directories, pod layer, then volume.json, state `mounting`. It stays so:
-//      the record says what is meant to be mounted, the kernel whether it is
+//   5  directories, pod layer, then volume.json, state `mounting` (5a). It
+//      stays so: the record says what is meant to be mounted, the kernel
+//      whether it is. Then the target directory
 //      died here: the next publish uses or replaces the directories
-//   6  target directory
-//   7  overlay (or bind, mode host): built detached, attached complete
+//   6  overlay (or bind, mode host) built, complete and detached
+//      died here: the mount is gone with the process; as after 5
+//   7  attached to the target
 //      died here: mounted and leased; step 3 finishes step 8
 //   8  row `mounted`, failure record gone
 //
-// A failpoint "publish:<n>" stands after each step.
+// A failpoint "publish:<n>" stands after each step, and "publish:5a" between
+// record and target directory; that of step 6, which is the mounter's alone, is
+// "overlay:built" (overlay/kernel_mounter.cc).
 #include "csi/publisher.h"
 
 #include <optional>
@@ -98,9 +102,11 @@ absl::StatusOr<PublishResult> Publisher::Publish(
     const PublishRequest& request) {
   RETURN_IF_ERROR(targets_.Check(request.target_path, request.pod_uid));
   Failpoint("publish:1");
+  absl::StatusOr<std::optional<VolumeRow>> known = Recall(request.volume_id);
   Attempt attempt{.request = request,
                   .row = RowOf(request, options_.boot_id),
-                  .known = Recall(request.volume_id)};
+                  .known = known.ok() ? *known : std::nullopt,
+                  .waiting_since = TakeWaiting(request.volume_id)};
   // No mount outlives a reboot, and its failures were another boot's: a pod
   // must not lose its agent because it could not have one last week.
   if (attempt.known && attempt.known->boot_id != options_.boot_id) {
@@ -108,14 +114,19 @@ absl::StatusOr<PublishResult> Publisher::Publish(
     (void)index_.ReleaseLease(request.volume_id, clock_.Now());
     attempt.known.reset();
   }
+  // A record that cannot be read may be that of a living mount.
   attempt.record_in_use =
-      attempt.known && attempt.known->state != VolumeState::kWaiting;
+      !known.ok() ||
+      (attempt.known && attempt.known->state != VolumeState::kWaiting);
   Failpoint("publish:2");
   const absl::StatusOr<ResolvedTarget> resolved =
       targets_.Resolve(request.target_path);
   if (!resolved.ok()) {
     // Without its parent the target is no mount point any more.
-    if (absl::IsNotFound(resolved.status())) attempt.record_in_use = false;
+    if (absl::IsNotFound(resolved.status())) {
+      attempt.record_in_use = false;
+      attempt.target_free = true;
+    }
     return Fail(attempt, MountError(request.mode, resolved.status()));
   }
   attempt.target = &resolved->target();
@@ -133,30 +144,25 @@ absl::StatusOr<PublishResult> Publisher::Publish(
                        .reason = ""};
 }
 
-std::optional<VolumeRow> Publisher::Recall(absl::string_view volume_id) {
+absl::StatusOr<std::optional<VolumeRow>> Publisher::Recall(
+    absl::string_view volume_id) {
+  const std::optional<VolumeRow> none;
+  if (!IsVolumeId(volume_id)) return none;
   {
     MutexLock lock(mu_);
     const auto found = unrecorded_.find(std::string(volume_id));
-    if (found != unrecorded_.end()) return found->second;
+    if (found != unrecorded_.end()) return std::make_optional(found->second);
   }
   absl::StatusOr<std::optional<VolumeRow>> row = index_.GetVolume(volume_id);
-  if (row.ok() && row->has_value()) return *std::move(row);
+  if (row.ok() && row->has_value()) return row;
   absl::StatusOr<VolumeRow> record = ReadVolumeRecord(layout_, volume_id);
+  if (record.ok()) return std::make_optional(*std::move(record));
   // None, or damaged: then what is mounted decides.
-  if (!record.ok()) return std::nullopt;
-  return *std::move(record);
-}
-
-void Publisher::Remember(const VolumeRow& row) {
-  constexpr size_t kMost = 4096;
-  MutexLock lock(mu_);
-  if (unrecorded_.size() >= kMost) unrecorded_.erase(unrecorded_.begin());
-  unrecorded_[row.id] = row;
-}
-
-void Publisher::Forget(absl::string_view volume_id) {
-  MutexLock lock(mu_);
-  unrecorded_.erase(std::string(volume_id));
+  if (absl::IsNotFound(record.status()) ||
+      absl::IsInvalidArgument(record.status())) {
+    return none;
+  }
+  return record.status();
 }
 
 absl::StatusOr<std::optional<PublishResult>> Publisher::FindPublished(
@@ -170,42 +176,60 @@ absl::StatusOr<std::optional<PublishResult>> Publisher::FindPublished(
   }
   if (mounted) return JudgeMounted(attempt);
   attempt.record_in_use = false;
+  attempt.target_free = true;
   return std::optional<PublishResult>();
 }
 
 // Something is mounted on the target: ours, by a record that names it?
 absl::StatusOr<std::optional<PublishResult>> Publisher::JudgeMounted(
     Attempt& attempt) {
-  const absl::Time now = clock_.Now();
-  if (attempt.known && IsLeased(*attempt.known)) {
-    VolumeRow& row = *attempt.known;
-    if (row.state == VolumeState::kMounting &&
-        absl::IsNotFound(index_.MarkMounted(row.id, now))) {
-      // The index was lost and the row comes from volume.json: adopted, lease
-      // and all. An index that refuses is filled by the reconciler.
-      row.state = VolumeState::kMounted;
-      row.since = now;
-      row.reason.clear();
-      row.attempts = 0;
-      row.first_failure_at = absl::InfinitePast();
-      (void)index_.PutVolume(row);
-    }
-    return AlreadyPublished(row);
-  }
-  // A row `waiting` beside a record `empty`: died between empty:3 and :4.
   const absl::StatusOr<VolumeRow> record =
       ReadVolumeRecord(layout_, attempt.row.id);
+  // Died after empty:3, or the index took nothing then: whatever the row says,
+  // it was published empty.
   if (record.ok() && record->state == VolumeState::kEmpty &&
       record->boot_id == options_.boot_id &&
       record->target == attempt.row.target) {
-    attempt.known = *record;
-    if (!index_.MarkEmpty(*record, now).ok()) Remember(*record);
-    return AlreadyPublished(*record);
+    return AdoptEmpty(attempt, *record);
+  }
+  if (attempt.known && IsLeased(*attempt.known)) return AdoptMounted(attempt);
+  // A record that nobody can read may have named it: nothing of the volume is
+  // touched, and the mount table tells the reconciler whose it is.
+  if (!record.ok() && !absl::IsNotFound(record.status())) {
+    attempt.record_in_use = true;
+    if (options_.request_reconcile) options_.request_reconcile();
   }
   // Never stacked upon, never taken away under a pod that may be using it.
   return absl::FailedPreconditionError(absl::StrCat(
       attempt.row.target, ": something is mounted there that no record of ",
       "this driver knows"));
+}
+
+PublishResult Publisher::AdoptEmpty(Attempt& attempt, const VolumeRow& record) {
+  attempt.known = record;
+  if (index_.MarkEmpty(record, clock_.Now()).ok()) {
+    Forget(record.id);
+  } else {
+    Remember(record);
+  }
+  return AlreadyPublished(record);
+}
+
+PublishResult Publisher::AdoptMounted(Attempt& attempt) {
+  const absl::Time now = clock_.Now();
+  VolumeRow& row = *attempt.known;
+  if (row.state == VolumeState::kMounting &&
+      absl::IsNotFound(index_.MarkMounted(row.id, now))) {
+    // The index was lost and the row comes from volume.json: adopted, lease
+    // and all. An index that refuses is filled by the reconciler.
+    row.state = VolumeState::kMounted;
+    row.since = now;
+    row.reason.clear();
+    row.attempts = 0;
+    row.first_failure_at = absl::InfinitePast();
+    (void)index_.PutVolume(row);
+  }
+  return AlreadyPublished(row);
 }
 
 PublishResult Publisher::StillEmpty(const Attempt& attempt) {
@@ -259,6 +283,7 @@ absl::Status Publisher::Mount(Attempt& attempt) {
   // Without its row the mount holds no lease: it must not stay. Any other
   // failure leaves the row `mounting`, which holds the lease as well.
   if (absl::IsNotFound(marked)) return MountError(attempt.row.mode, marked);
+  if (!marked.ok() && options_.request_reconcile) options_.request_reconcile();
   Failpoint("publish:8");
   return absl::OkStatus();
 }
@@ -311,10 +336,10 @@ absl::Status Publisher::Attach(Attempt& attempt) {
     RETURN_IF_ERROR(MakePodLayer(layout_, row, attempt.request.conf));
   }
   RETURN_IF_ERROR(WriteVolumeRecord(layout_, row));
-  Failpoint("publish:5");
+  Failpoint("publish:5a");
   attempt.target_made = true;
   RETURN_IF_ERROR(MakeTarget(*attempt.target));
-  Failpoint("publish:6");
+  Failpoint("publish:5");
   attempt.may_be_mounted = true;
   if (row.mode == VolumeMode::kHost) {
     return mounter_.BindStorage(layout_.HostStorage(row.host_storage),

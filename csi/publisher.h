@@ -8,13 +8,16 @@
 #define CSI_PUBLISHER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "cache/index/index.h"
@@ -39,11 +42,21 @@ struct PublishResult {
   std::string reason;  // kEmpty: why
 };
 
+struct UnpublishResult {
+  absl::Status status;
+  // What was on record about the volume, also when it could not be
+  // unpublished. For logs and events; none for an unknown volume.
+  std::optional<VolumeRow> known;
+};
+
 class Publisher {
  public:
   struct Options {
     std::string boot_id;
     int32_t max_mount_attempts = 0;  // 0: no limit
+    // Called when the index may not know what is mounted: it is to be
+    // reconciled once more. May be empty; must not block.
+    std::function<void()> request_reconcile = {};
   };
   // All borrowed; must outlive the publisher.
   Publisher(Options options, Layout layout, Index& index, Mounter& mounter,
@@ -58,8 +71,20 @@ class Publisher {
 
   // OK only when the target is gone. Unknown and never mounted volumes are
   // OK. Unavailable when the target is busy: nothing was deleted.
-  absl::Status Unpublish(absl::string_view volume_id,
-                         absl::string_view target_path);
+  UnpublishResult Unpublish(absl::string_view volume_id,
+                            absl::string_view target_path);
+
+  // A valid publish waited so long for its turn, in vain: retryTimeout runs
+  // from when it came. Touches memory only; needs no serialisation.
+  void NoteWaiting(absl::string_view volume_id, absl::Duration waited);
+
+  // What the index would not take: the volumes, and what there is to know of
+  // one. Need no serialisation.
+  std::vector<std::string> ListUnrecorded();
+  std::optional<VolumeRow> FindUnrecorded(absl::string_view volume_id);
+  // Has the index take it (row, notice); OK when there is nothing. Unavailable:
+  // not yet.
+  absl::Status FlushUnrecorded(absl::string_view volume_id);
 
  private:
   // One publish in progress.
@@ -71,18 +96,28 @@ class Publisher {
     // What is on record may be mounted: a failure must leave the record (and
     // so the lease) as it is.
     bool record_in_use = false;
-    bool target_made = false;     // step 6 was begun: a directory may be there
-    bool may_be_mounted = false;  // step 7 was begun
+    // Nothing is mounted on the target: only then the layers may go to trash.
+    bool target_free = false;
+    bool target_made = false;     // end of step 5: a directory may be there
+    bool may_be_mounted = false;  // step 6 was begun
+    // When the first call came that found no turn, if one did.
+    std::optional<absl::Time> waiting_since = {};
+    // The index would not take the failure: nor will it take what follows.
+    bool index_unusable = false;
   };
 
-  // Memory, else the index, else volume.json.
-  std::optional<VolumeRow> Recall(absl::string_view volume_id);
+  // Memory, else the index, else volume.json. None for an id that is no
+  // directory's name: it was never published; none too when the record is
+  // damaged. An error: there is a record that cannot be read now.
+  absl::StatusOr<std::optional<VolumeRow>> Recall(absl::string_view volume_id);
   void Remember(const VolumeRow& row);
   void Forget(absl::string_view volume_id);
 
   // The steps (publisher.cc).
   absl::StatusOr<std::optional<PublishResult>> FindPublished(Attempt& attempt);
   absl::StatusOr<std::optional<PublishResult>> JudgeMounted(Attempt& attempt);
+  PublishResult AdoptEmpty(Attempt& attempt, const VolumeRow& record);
+  PublishResult AdoptMounted(Attempt& attempt);
   PublishResult StillEmpty(const Attempt& attempt);
   absl::Status LeaveOldTarget(Attempt& attempt);
   absl::Status Mount(Attempt& attempt);
@@ -94,13 +129,22 @@ class Publisher {
   absl::StatusOr<PublishResult> Fail(Attempt& attempt,
                                      const absl::Status& cause);
   absl::Status Detach(Attempt& attempt);
-  VolumeRow CountFailure(const Attempt& attempt, const std::string& reason);
+  VolumeRow CountFailure(Attempt& attempt, const std::string& reason);
   bool IsTimeToFailOpen(const Attempt& attempt, const VolumeRow& failed);
   absl::Status PublishEmpty(const Attempt& attempt, VolumeRow row);
 
+  // unrecorded.cc
+  std::optional<absl::Time> TakeWaiting(absl::string_view volume_id);
+
   // unpublisher.cc
-  absl::Status TakeDown(absl::string_view requested,
+  absl::Status TakeDown(absl::string_view volume_id,
+                        absl::string_view requested,
                         const std::optional<VolumeRow>& known);
+  absl::Status Remove(absl::string_view volume_id, const MountTarget& target,
+                      const std::optional<VolumeRow>& known);
+  bool WasPublishedEmpty(absl::string_view volume_id, const std::string& path,
+                         const std::optional<VolumeRow>& known);
+  void Strike(absl::string_view volume_id);
 
   const Options options_;
   const Layout layout_;
@@ -113,6 +157,8 @@ class Publisher {
   // What the index would not take, by volume id: failures that are counted,
   // and volumes published empty. Bounded.
   std::map<std::string, VolumeRow> unrecorded_ ABSL_GUARDED_BY(mu_);
+  // Since when calls for a volume have found no turn. Bounded.
+  std::map<std::string, absl::Time> waiting_since_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace oneagent

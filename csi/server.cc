@@ -4,11 +4,15 @@
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/server_posix.h>
 
+#include <cstddef>
 #include <thread>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
 
 namespace oneagent {
 namespace {
@@ -19,9 +23,37 @@ namespace {
 constexpr int kLeastPingIntervalMs = 10'000;
 
 struct Listener {
-  std::unique_ptr<ListeningSocket> socket;
+  explicit Listener(std::unique_ptr<ListeningSocket> listening)
+      : socket(std::move(listening)) {}
+
+  absl::Status Ended() const {
+    MutexLock lock(mu);
+    return ended;
+  }
+
+  const std::unique_ptr<ListeningSocket> socket;
+  mutable Mutex mu;
+  absl::Status ended ABSL_GUARDED_BY(mu);  // why the thread did; OK: it did not
   std::thread thread;
 };
+
+void AcceptAll(Listener& listener, grpc::Server* server) {
+  for (;;) {
+    absl::StatusOr<UniqueFd> fd = listener.socket->Accept();
+    if (!fd.ok()) {
+      // Cancelled, or a listening socket that the kernel itself refuses.
+      MutexLock lock(listener.mu);
+      listener.ended = fd.status();
+      return;
+    }
+    grpc::AddInsecureChannelFromFd(server, fd->Release());
+  }
+}
+
+void Stop(Listener& listener) {
+  listener.socket->Interrupt();
+  listener.thread.join();
+}
 
 }  // namespace
 
@@ -32,7 +64,7 @@ void GrpcServiceDeleter::operator()(grpc::Service* service) const {
 struct Server::State {
   std::vector<GrpcService> services;
   std::unique_ptr<grpc::Server> server;
-  std::vector<Listener> listeners;
+  std::vector<std::unique_ptr<Listener>> listeners;
 };
 
 Server::Server(std::vector<GrpcService> services)
@@ -64,24 +96,41 @@ absl::Status Server::Start() {
 }
 
 void Server::Listen(std::unique_ptr<ListeningSocket> socket) {
-  ListeningSocket* const listening = socket.get();
-  grpc::Server* const server = state_->server.get();
-  std::thread thread([listening, server] {
-    for (;;) {
-      absl::StatusOr<UniqueFd> fd = listening->Accept();
-      // Cancelled, or a listening socket that poll(2) itself refuses.
-      if (!fd.ok()) return;
-      grpc::AddInsecureChannelFromFd(server, fd->Release());
+  auto listener = std::make_unique<Listener>(std::move(socket));
+  listener->thread =
+      std::thread([&listener = *listener, server = state_->server.get()] {
+        AcceptAll(listener, server);
+      });
+  state_->listeners.push_back(std::move(listener));
+}
+
+absl::Status Server::CheckReachable() const {
+  if (state_->listeners.empty()) {
+    return absl::UnavailableError("no socket is listened on");
+  }
+  for (const std::unique_ptr<Listener>& listener : state_->listeners) {
+    const ListeningSocket& socket = *listener->socket;
+    RETURN_IF_ERROR(listener->Ended());
+    if (!socket.IsInPlace()) {
+      return absl::UnavailableError(absl::StrCat(
+          "socket ", socket.path(), ": removed or replaced by another"));
     }
-  });
-  state_->listeners.push_back(
-      {.socket = std::move(socket), .thread = std::move(thread)});
+  }
+  return absl::OkStatus();
+}
+
+void Server::StopDeafListeners() {
+  std::vector<std::unique_ptr<Listener>>& listeners = state_->listeners;
+  for (size_t i = listeners.size(); i-- > 0;) {
+    if (listeners[i]->Ended().ok()) continue;
+    Stop(*listeners[i]);
+    listeners.erase(listeners.begin() + static_cast<std::ptrdiff_t>(i));
+  }
 }
 
 void Server::StopAccepting() {
-  for (Listener& listener : state_->listeners) {
-    listener.socket->Interrupt();
-    listener.thread.join();
+  for (const std::unique_ptr<Listener>& listener : state_->listeners) {
+    Stop(*listener);
   }
   state_->listeners.clear();
 }

@@ -37,6 +37,14 @@ class Server {
 
   void Listen(std::unique_ptr<ListeningSocket> socket);
 
+  // OK while connections to the path of each socket are accepted; else why
+  // not: its accepting ended, or the path is gone or somebody else's.
+  // Unavailable when there is no socket at all.
+  absl::Status CheckReachable() const;
+
+  // Takes away sockets whose accepting ended by itself.
+  void StopDeafListeners();
+
   // Ends the accepting threads and removes the sockets' paths. Connections
   // that are open stay.
   void StopAccepting();

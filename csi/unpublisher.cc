@@ -4,7 +4,10 @@
 //   1  look the volume up: memory, index, volume.json. Unknown is fine
 //   2  unmount everything on the request's target and, where it differs, on
 //      the recorded one; never lazily. Busy: Unavailable, nothing is deleted
-//   3  rmdir the target (never anything below it)
+//   3  rmdir the target. What is in it is deleted only if the volume was
+//      published empty there (a bare directory, into which its pod wrote, or
+//      one that was full already and was covered): kubelet owns the pod's
+//      directory and the pod is going. No other target is ever emptied
 //      died here: a lease without mount; kubelet calls again, or the collector
 //      finds the pod's directory gone
 //   4  delete the row, and with it the lease
@@ -32,6 +35,7 @@
 #include "base/failpoint.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "cache/index/records.h"
 #include "csi/publisher.h"
 #include "csi/volume_dir.h"
 
@@ -51,7 +55,8 @@ absl::Status ForeignTarget(absl::string_view path, const absl::Status& form) {
 
 }  // namespace
 
-absl::Status Publisher::TakeDown(absl::string_view requested,
+absl::Status Publisher::TakeDown(absl::string_view volume_id,
+                                 absl::string_view requested,
                                  const std::optional<VolumeRow>& known) {
   std::vector<std::string> paths = {std::string(requested)};
   if (known && known->target != requested) paths.push_back(known->target);
@@ -72,30 +77,64 @@ absl::Status Publisher::TakeDown(absl::string_view requested,
   }
   Failpoint("unpublish:2");
   for (const ResolvedTarget& target : targets) {
-    RETURN_IF_ERROR(Unavailable(RemoveTarget(target.target())));
+    RETURN_IF_ERROR(Unavailable(Remove(volume_id, target.target(), known)));
   }
   Failpoint("unpublish:3");
   return absl::OkStatus();
 }
 
-absl::Status Publisher::Unpublish(absl::string_view volume_id,
-                                  absl::string_view target_path) {
-  // An id that is no directory's name was never published.
-  const bool is_ours = IsVolumeId(volume_id);
-  const std::optional<VolumeRow> known =
-      is_ours ? Recall(volume_id) : std::nullopt;
-  Failpoint("unpublish:1");
-  RETURN_IF_ERROR(TakeDown(target_path, known));
-  if (!is_ours) return absl::OkStatus();
-  // From here on the pod is free to go, whatever happens to our books: a row
-  // that stays only leases too long, until the collector sees that the pod's
-  // directory is gone, and so does a directory that stays.
+absl::Status Publisher::Remove(absl::string_view volume_id,
+                               const MountTarget& target,
+                               const std::optional<VolumeRow>& known) {
+  const absl::Status removed = RemoveTarget(target);
+  if (!absl::IsFailedPrecondition(removed) ||
+      !WasPublishedEmpty(volume_id, target.path, known)) {
+    return removed;
+  }
+  return DeleteTarget(target);
+}
+
+// The row, or the record where the index did not take it. Of whatever boot:
+// the directory outlives it.
+bool Publisher::WasPublishedEmpty(absl::string_view volume_id,
+                                  const std::string& path,
+                                  const std::optional<VolumeRow>& known) {
+  const auto is_empty = [&path](const VolumeRow& row) {
+    return row.state == VolumeState::kEmpty && row.target == path;
+  };
+  if (known && is_empty(*known)) return true;
+  if (!IsVolumeId(volume_id)) return false;
+  const absl::StatusOr<VolumeRow> record = ReadVolumeRecord(layout_, volume_id);
+  return record.ok() && is_empty(*record);
+}
+
+// From here on the pod is free to go, whatever happens to our books: a row
+// that stays only leases too long, until the collector sees that the pod's
+// directory is gone, and so does a directory that stays.
+void Publisher::Strike(absl::string_view volume_id) {
   (void)index_.ReleaseLease(volume_id, clock_.Now());
   Failpoint("unpublish:4");
   (void)TrashVolumeDir(layout_, volume_id);
   Failpoint("unpublish:5");
   Forget(volume_id);
-  return absl::OkStatus();
+}
+
+UnpublishResult Publisher::Unpublish(absl::string_view volume_id,
+                                     absl::string_view target_path) {
+  const absl::StatusOr<std::optional<VolumeRow>> known = Recall(volume_id);
+  UnpublishResult result{.status = absl::OkStatus(),
+                         .known = known.ok() ? *known : std::nullopt};
+  Failpoint("unpublish:1");
+  result.status = TakeDown(volume_id, target_path, result.known);
+  if (!result.status.ok() || !IsVolumeId(volume_id)) return result;
+  if (known.ok()) {
+    Strike(volume_id);
+  } else if (options_.request_reconcile) {
+    // Its record cannot be read and may name another target: what is mounted
+    // decides about row and directory.
+    options_.request_reconcile();
+  }
+  return result;
 }
 
 }  // namespace oneagent

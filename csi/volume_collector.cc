@@ -43,8 +43,8 @@ absl::StatusOr<VolumeCollection> VolumeCollector::RunOnce(absl::Time now) {
     first_error.Update(CollectVolumes(now, result));
     first_error.Update(CollectHostStorage(now, result));
   }
-  const absl::StatusOr<TrashResult> trash =
-      EmptyTrash(layout_.TrashVolumes(), now - options_.trash_age);
+  const absl::StatusOr<TrashResult> trash = EmptyTrash(
+      layout_.TrashVolumes(), now - options_.trash_age, options_.stopped);
   first_error.Update(trash.status());
   if (!first_error.ok()) return first_error;
   result.trees = trash->trees;
@@ -121,6 +121,20 @@ absl::StatusOr<std::set<std::string>> VolumeCollector::DeletedDynakubes(
   return deleted;
 }
 
+absl::StatusOr<std::set<std::string>> VolumeCollector::UsedHostStorages() {
+  ASSIGN_OR_RETURN(const std::vector<VolumeRow> rows, index_.ListVolumes());
+  ASSIGN_OR_RETURN(const std::vector<MountEntry> mounts,
+                   options_.read_mounts());
+  std::set<std::string> used;
+  for (const VolumeRow& row : rows) used.insert(row.host_storage);
+  for (const MountEntry& mount : mounts) {
+    // The table names a bind's directory from the root of its file system,
+    // which is at or above host/.
+    used.insert(mount.root.substr(mount.root.rfind('/') + 1));
+  }
+  return used;
+}
+
 absl::Status VolumeCollector::CollectHostStorage(absl::Time now,
                                                  VolumeCollection& result) {
   ASSIGN_OR_RETURN(const std::set<std::string> candidates,
@@ -129,9 +143,11 @@ absl::Status VolumeCollector::CollectHostStorage(absl::Time now,
   // No publish chooses a storage while this one is judged.
   ASSIGN_OR_RETURN(const HostLock lock, HostLock::Acquire(layout_));
   ASSIGN_OR_RETURN(const std::set<std::string> deleted, DeletedDynakubes(now));
-  ASSIGN_OR_RETURN(const std::vector<VolumeRow> rows, index_.ListVolumes());
-  std::set<std::string> used;
-  for (const VolumeRow& row : rows) used.insert(row.host_storage);
+  ASSIGN_OR_RETURN(const std::set<std::string> used, UsedHostStorages());
+  // The index may have been replaced since this run began: then its rows say
+  // nothing.
+  ASSIGN_OR_RETURN(const std::string boot_id, index_.ReconciledBootId());
+  if (boot_id != options_.boot_id) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::vector<HostStorage> storages,
                    ListHostStorages(layout_));
   absl::Status first_error;

@@ -7,8 +7,10 @@
 #define CSI_VOLUME_COLLECTOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +19,7 @@
 #include "cache/index/layout.h"
 #include "cache/index/rows.h"
 #include "csi/volume_guard.h"
+#include "overlay/mount_table.h"
 #include "overlay/mounter.h"
 #include "overlay/target_resolver.h"
 
@@ -39,6 +42,11 @@ class VolumeCollector {
     // volume that is unpublished.
     absl::Duration trash_age = absl::Minutes(1);
     absl::Duration host_grace = absl::Minutes(5);
+    // Asked while the trash is emptied: true ends it early.
+    std::function<bool()> stopped = {};
+    // The mount table of this process; tests may put another in its place.
+    std::function<absl::StatusOr<std::vector<MountEntry>>()> read_mounts =
+        ReadMountTable;
   };
   // All borrowed; must outlive the collector.
   VolumeCollector(Options options, Layout layout, Index& index,
@@ -56,6 +64,8 @@ class VolumeCollector {
                              VolumeCollection& result);
   absl::Status CollectHostStorage(absl::Time now, VolumeCollection& result);
   absl::StatusOr<std::set<std::string>> DeletedDynakubes(absl::Time now);
+  // Names of the storages that a volume uses, by row or by mount.
+  absl::StatusOr<std::set<std::string>> UsedHostStorages();
   // True when nothing of the volume can be left on this node.
   bool IsGone(const VolumeRow& row);
 

@@ -22,6 +22,8 @@
 namespace oneagent {
 namespace {
 
+constexpr char kLostRecord[] = "found in the mount table, its record is lost";
+
 // The last components of a kubelet target:
 // pods/<uid>/volumes/kubernetes.io~csi/<name>/mount
 struct KubeletPlace {
@@ -72,11 +74,22 @@ VolumeReconciler::VolumeReconciler(Options options, Layout layout, Index& index,
       guard_(std::move(guard)) {}
 
 absl::StatusOr<bool> VolumeReconciler::IsNeeded() {
+  if (requested_) return true;
   ASSIGN_OR_RETURN(const std::string boot_id, index_.ReconciledBootId());
   return boot_id != options_.boot_id;
 }
 
 absl::StatusOr<ReconcileResult> VolumeReconciler::RunOnce(absl::Time now) {
+  // Taken before anything is looked at: what is requested from here on needs
+  // another run.
+  const bool was_requested = requested_.exchange(false);
+  absl::StatusOr<ReconcileResult> result = Run(now);
+  if (!result.ok() && was_requested) Request();
+  return result;
+}
+
+absl::StatusOr<ReconcileResult> VolumeReconciler::Run(absl::Time now) {
+  index_refuses_ = false;
   RETURN_IF_ERROR(index_.BeginReconcile());
   ASSIGN_OR_RETURN(const auto found, ReadFound());
   ASSIGN_OR_RETURN(const std::vector<std::string> names,
@@ -99,12 +112,13 @@ absl::StatusOr<ReconcileResult> VolumeReconciler::RunOnce(absl::Time now) {
       settled = absl::UnavailableError("busy");
     }
     first_error.Update(Annotate(settled, absl::StrCat("volume ", id)));
+    if (index_refuses_) break;
   }
   if (!first_error.ok()) return first_error;
   // The first write to a fresh WAL waits for the disk; a restart within one
   // boot has nothing to say.
-  ASSIGN_OR_RETURN(const bool is_needed, IsNeeded());
-  if (is_needed) {
+  ASSIGN_OR_RETURN(const std::string boot_id, index_.ReconciledBootId());
+  if (boot_id != options_.boot_id) {
     RETURN_IF_ERROR(index_.SetReconciled(options_.boot_id));
   }
   return result;
@@ -133,7 +147,7 @@ std::optional<VolumeReconciler::Found> VolumeReconciler::Recognize(
   row.id = IdOf(place, entry.mount_point);
   if (entry.fs_type == "tmpfs" && place) {
     row.state = VolumeState::kEmpty;
-    row.reason = "found in the mount table, its record is lost";
+    row.reason = kLostRecord;
     return Found{.row = row};
   }
   const std::optional<ShownApp> shown = RecognizeApp(layout_, entry);
@@ -159,21 +173,21 @@ absl::StatusOr<VolumeReconciler::Evidence> VolumeReconciler::Gather(
     const std::string& id, const Found* found) {
   Evidence evidence;
   evidence.found = found;
-  ASSIGN_OR_RETURN(evidence.row, index_.GetVolume(id));
-  ASSIGN_OR_RETURN(evidence.has_directory,
-                   PathExists(layout_.VolumeRecord(id)));
-  // A row of this boot is never older than the record; reading 500 records
-  // would cost the start more than all the rest.
+  absl::StatusOr<std::optional<VolumeRow>> row = index_.GetVolume(id);
+  RETURN_IF_ERROR(Noted(row.status()));
+  evidence.row = *std::move(row);
+  // One volume that cannot be looked at must not keep the others from being
+  // settled: it counts as there.
+  evidence.has_directory = PathExists(layout_.VolumeRecord(id)).value_or(true);
+  // A row `mounted` or `empty` of this boot needs no record; reading 500 of
+  // them would cost the start more than all the rest.
   const bool is_enough = IsOfBoot(evidence.row, options_.boot_id) &&
-                         evidence.row->state != VolumeState::kWaiting;
+                         (evidence.row->state == VolumeState::kMounted ||
+                          evidence.row->state == VolumeState::kEmpty);
   if (!is_enough && evidence.has_directory) {
     absl::StatusOr<VolumeRow> record = ReadVolumeRecord(layout_, id);
-    if (record.ok()) {
-      evidence.record = *std::move(record);
-    } else if (!absl::IsInvalidArgument(record.status()) &&
-               !absl::IsNotFound(record.status())) {
-      return record.status();  // unreadable now is not damaged
-    }
+    // Damaged or unreadable: the row and the mount table decide.
+    if (record.ok()) evidence.record = *std::move(record);
   }
   return evidence;
 }
@@ -223,34 +237,33 @@ absl::Status VolumeReconciler::Settle(const std::string& id, const Found* found,
 absl::Status VolumeReconciler::SettleMounted(const Evidence& evidence,
                                              VolumeRow row, absl::Time now,
                                              ReconcileResult& result) {
-  if (row.state == VolumeState::kEmpty) {
-    ++result.empty;
-    return Keep(evidence, row);
-  }
-  if (row.state == VolumeState::kWaiting) {
-    // Died while it was published empty: the notice is still owed.
-    if (IsOfBoot(evidence.record, options_.boot_id) &&
-        evidence.record->state == VolumeState::kEmpty &&
-        evidence.record->target == row.target) {
-      ++result.empty;
-      return index_.MarkEmpty(*evidence.record, now);
+  // The layers in the mount table are what the pod has, whatever is on record:
+  // they must be leased.
+  const bool shows_app = evidence.found != nullptr &&
+                         evidence.found->row.state == VolumeState::kMounted;
+  if (!shows_app) {
+    if (row.state == VolumeState::kEmpty || evidence.found != nullptr ||
+        IsRecordedEmpty(evidence, row)) {
+      return SettleEmpty(evidence, std::move(row), now, result);
     }
-    if (evidence.found == nullptr ||
-        evidence.found->row.state == VolumeState::kEmpty) {
+    if (row.state == VolumeState::kWaiting) {
       return SettleWaiting(evidence, std::move(row), result);  // not ours
     }
   }
   ++result.mounted;
+  const bool is_record_wrong =
+      row.state == VolumeState::kWaiting || row.state == VolumeState::kEmpty;
   if (row.state != VolumeState::kMounted) row.since = now;
   row.state = VolumeState::kMounted;
   row.reason.clear();
   row.attempts = 0;
   row.first_failure_at = absl::InfinitePast();
-  if (evidence.found != nullptr &&
-      evidence.found->row.state == VolumeState::kMounted) {
+  if (shows_app) {
     row.agent_id = evidence.found->row.agent_id;
     row.config_id = evidence.found->row.config_id;
   }
+  // Publish believes a record `empty`.
+  if (is_record_wrong) (void)SaveVolumeRecord(layout_, row);
   return Keep(evidence, row);
 }
 
@@ -261,13 +274,16 @@ absl::Status VolumeReconciler::SettleUnmounted(const Evidence& evidence,
     case VolumeState::kWaiting:
       return SettleWaiting(evidence, std::move(row), result);
     case VolumeState::kEmpty:
-      ++result.empty;
-      return Keep(evidence, row);
+      return SettleEmpty(evidence, std::move(row), now, result);
     case VolumeState::kMounted:
       if (!evidence.has_directory) return Drop(row.id, now, result);
       ++result.waiting;
       return Keep(evidence, row);
     case VolumeState::kMounting:
+      // A bare directory; the index took nothing then.
+      if (IsRecordedEmpty(evidence, row)) {
+        return SettleEmpty(evidence, std::move(row), now, result);
+      }
       if (row.attempts == 0) return Drop(row.id, now, result);
       ++result.rolled_back;
       row.state = VolumeState::kWaiting;
@@ -277,6 +293,38 @@ absl::Status VolumeReconciler::SettleUnmounted(const Evidence& evidence,
       return SettleWaiting(evidence, std::move(row), result);
   }
   return absl::InternalError("unknown volume state");
+}
+
+bool VolumeReconciler::IsRecordedEmpty(const Evidence& evidence,
+                                       const VolumeRow& row) const {
+  return IsOfBoot(evidence.record, options_.boot_id) &&
+         evidence.record->state == VolumeState::kEmpty &&
+         evidence.record->target == row.target;
+}
+
+// Published without an agent. Where the index does not know, the notice is
+// still owed; a volume of which nothing but its mount is left has no pod that
+// one could be about.
+absl::Status VolumeReconciler::SettleEmpty(const Evidence& evidence,
+                                           VolumeRow row, absl::Time now,
+                                           ReconcileResult& result) {
+  ++result.empty;
+  if (IsRecordedEmpty(evidence, row)) {
+    row = *evidence.record;
+  } else if (row.state != VolumeState::kEmpty) {
+    row.state = VolumeState::kEmpty;
+    row.agent_id.clear();
+    row.config_id.clear();
+    row.host_storage.clear();
+    if (row.reason.empty()) row.reason = kLostRecord;
+    (void)SaveVolumeRecord(layout_, row);
+  }
+  const bool is_known = IsOfBoot(evidence.row, options_.boot_id) &&
+                        evidence.row->state == VolumeState::kEmpty;
+  if (is_known || (!evidence.row && !evidence.record)) {
+    return Keep(evidence, row);
+  }
+  return Noted(index_.MarkEmpty(row, now));
 }
 
 // Has failed so far: nothing but the failure record stays.
@@ -297,7 +345,7 @@ absl::Status VolumeReconciler::SettleWaiting(const Evidence& evidence,
 absl::Status VolumeReconciler::Drop(const std::string& id, absl::Time now,
                                     ReconcileResult& result) {
   ++result.rolled_back;
-  RETURN_IF_ERROR(index_.ReleaseLease(id, now));
+  RETURN_IF_ERROR(Noted(index_.ReleaseLease(id, now)));
   return TrashVolumeDir(layout_, id);
 }
 
@@ -309,7 +357,12 @@ absl::Status VolumeReconciler::Keep(const Evidence& evidence,
     (void)SaveVolumeRecord(layout_, row);
   }
   if (evidence.row == row) return absl::OkStatus();
-  return index_.PutVolume(row);
+  return Noted(index_.PutVolume(row));
+}
+
+absl::Status VolumeReconciler::Noted(const absl::Status& status) {
+  if (absl::IsUnavailable(status)) index_refuses_ = true;
+  return status;
 }
 
 }  // namespace oneagent

@@ -1,19 +1,23 @@
 // Makes the index's volume rows say what is true: the kernel's mount table,
 // volumes/<v>/volume.json, and the boot id. Run at start before serving, and
-// again whenever IsNeeded (the index was replaced); until it has succeeded the
-// provisioner collects nothing.
+// again whenever IsNeeded (the index was replaced, or a publish asked for it);
+// until it has succeeded once the provisioner collects nothing.
 //
 // What it finds, and what it does:
 //   a mount of ours                      row `mounted` with its lease; found by
 //                                        record, or, where record and row are
-//                                        lost, by the layers in the mount table
+//                                        lost or say otherwise, by the layers
+//                                        in the mount table
+//   an empty volume of ours              row `empty` with its notice, whatever
+//                                        the row says
 //   leased, not mounted, `mounting`      rolled back: no lease, layers to trash
 //   leased, not mounted, `mounted`       kept, row `mounting`: somebody else
 //                                        unmounted it and the pod may still be
 //                                        there; publish mounts it again
 //   failed so far (`waiting`), `empty`   row as recorded
 //   anything of an earlier boot          no row; directory to trash
-//   a directory without readable record  to trash, unless mounted
+//   a directory without readable record  to trash, unless the mount table
+//                                        shows a mount of it
 //   a row with nothing to it             deleted
 //   what cannot be told                  kept, with its lease
 //
@@ -21,6 +25,7 @@
 #ifndef CSI_VOLUME_RECONCILER_H_
 #define CSI_VOLUME_RECONCILER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -66,11 +71,17 @@ class VolumeReconciler {
                    Mounter& mounter, const TargetResolver& targets,
                    VolumeGuard guard = RunUnguarded);
 
-  // True unless this very index file was reconciled in this boot.
+  // True unless this very index file was reconciled in this boot, and since
+  // the last Request.
   absl::StatusOr<bool> IsNeeded();
 
+  // Makes IsNeeded true until the next RunOnce that succeeds. Thread-safe.
+  void Request() { requested_ = true; }
+
   // Nothing is changed when the mount table, the volumes' directory or the
-  // index cannot be read. Any error: the index is not marked as reconciled.
+  // index cannot be read. Goes on after a volume that fails, but ends at once
+  // when the index answers Unavailable: with one that is locked each volume
+  // would wait anew. Any error: the index is not marked as reconciled.
   absl::StatusOr<ReconcileResult> RunOnce(absl::Time now);
 
  private:
@@ -87,6 +98,7 @@ class VolumeReconciler {
   };
   enum class Presence { kMounted, kNotMounted, kUnknown };
 
+  absl::StatusOr<ReconcileResult> Run(absl::Time now);
   absl::StatusOr<std::map<std::string, Found>> ReadFound();
   std::optional<Found> Recognize(const MountEntry& entry) const;
   std::string KubeletTarget(const std::string& mount_point) const;
@@ -101,10 +113,16 @@ class VolumeReconciler {
                                absl::Time now, ReconcileResult& result);
   absl::Status SettleWaiting(const Evidence& evidence, VolumeRow row,
                              ReconcileResult& result);
+  absl::Status SettleEmpty(const Evidence& evidence, VolumeRow row,
+                           absl::Time now, ReconcileResult& result);
+  // The record calls the volume empty, at the target that `row` names.
+  bool IsRecordedEmpty(const Evidence& evidence, const VolumeRow& row) const;
   absl::Status Drop(const std::string& id, absl::Time now,
                     ReconcileResult& result);
   // Writes the row unless the index has it already.
   absl::Status Keep(const Evidence& evidence, const VolumeRow& row);
+  // `status` of a call of the index, noted if that could not be used.
+  absl::Status Noted(const absl::Status& status);
 
   const Options options_;
   const Layout layout_;
@@ -112,6 +130,8 @@ class VolumeReconciler {
   Mounter& mounter_;
   const TargetResolver& targets_;
   const VolumeGuard guard_;
+  std::atomic<bool> requested_{false};
+  bool index_refuses_ = false;  // in the run in progress
 };
 
 }  // namespace oneagent

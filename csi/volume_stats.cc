@@ -53,7 +53,7 @@ absl::Status FillDisk(const std::string& path, VolumeFigures* figures) {
 VolumeStats::VolumeStats(Options options, Layout layout, Index& index,
                          Mounter& mounter, const TargetResolver& targets,
                          const Clock& clock)
-    : options_(options),
+    : options_(std::move(options)),
       layout_(std::move(layout)),
       index_(index),
       mounter_(mounter),
@@ -76,15 +76,28 @@ absl::StatusOr<VolumeFigures> VolumeStats::Get(absl::string_view volume_id,
   return figures;
 }
 
-// The index first; the record on disk where the index is unusable or has just
-// been replaced and is not filled yet.
+// What the index has not taken yet first, then the index; the record on disk
+// where the index is unusable or has just been replaced and is not filled yet.
 absl::StatusOr<VolumeRow> VolumeStats::FindVolume(absl::string_view volume_id) {
   const absl::Status unknown =
       absl::NotFoundError(absl::StrCat("volume ", volume_id, " is unknown"));
   if (!IsVolumeId(volume_id)) return unknown;
+  if (options_.find_unrecorded) {
+    std::optional<VolumeRow> newer = options_.find_unrecorded(volume_id);
+    if (newer) return *std::move(newer);
+  }
   absl::StatusOr<std::optional<VolumeRow>> row = index_.GetVolume(volume_id);
-  if (row.ok() && row->has_value()) return **std::move(row);
+  const bool has_row = row.ok() && row->has_value();
+  if (has_row && (*row)->state != VolumeState::kWaiting) {
+    return **std::move(row);
+  }
   absl::StatusOr<VolumeRow> record = ReadVolumeRecord(layout_, volume_id);
+  // A row `waiting` beside a record `empty`: the index missed the latter, and
+  // so has this process, which was started since.
+  const bool is_empty = record.ok() && record->state == VolumeState::kEmpty;
+  if (has_row && !(is_empty && record->boot_id == (*row)->boot_id)) {
+    return **std::move(row);
+  }
   if (record.ok()) return record;
   if (absl::IsNotFound(record.status())) return unknown;
   return WithCode(record.status(), absl::StatusCode::kUnavailable);

@@ -9,7 +9,9 @@
 #define CSI_VOLUME_STATS_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -45,6 +47,9 @@ class VolumeStats {
     absl::Duration forget_after = absl::Minutes(10);
     int64_t max_entries = 200'000;       // of one count in the background
     int64_t max_entries_inline = 2'000;  // of the first one
+    // What the index would not take of a volume (Publisher::FindUnrecorded).
+    std::function<std::optional<VolumeRow>(absl::string_view volume_id)>
+        find_unrecorded = {};
   };
   // All borrowed; must outlive this.
   VolumeStats(Options options, Layout layout, Index& index, Mounter& mounter,

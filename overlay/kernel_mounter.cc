@@ -24,7 +24,6 @@
 #include <memory>
 #include <string>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -65,6 +64,14 @@ absl::StatusOr<UniqueFd> TryOverlay(const OverlayPlan& plan, MountApi api) {
                                 : LayerPassing::kStrings);
 }
 
+// The kernel's EINVAL, which the probe asks for, is no fault of a caller.
+absl::Status Failed(const absl::Status& status, absl::string_view what,
+                    const MountTarget& target) {
+  return WithCode(Annotate(status, absl::StrCat(what, " for ", target.path)),
+                  absl::IsInvalidArgument(status) ? absl::StatusCode::kInternal
+                                                  : status.code());
+}
+
 absl::Status AttachBuilt(const UniqueFd& mount, const MountTarget& target) {
   Failpoint("overlay:built");
   return Attach(mount.get(), target);
@@ -84,27 +91,24 @@ const char* Name(MountApi api) {
   return "unknown";
 }
 
-absl::StatusOr<MountApi> KernelMounter::Probe(const std::string& scratch_dir) {
+absl::StatusOr<MountApi> KernelMounter::Probe(const std::string& lower,
+                                              const std::string& other) {
   const absl::Status context = ProbeContext();
-  if (absl::IsUnimplemented(context)) return MountApi::kLegacy;
-  RETURN_IF_ERROR(context);
-  // Always the same name, so that this probe clears what a dead one left.
-  const std::string scratch = absl::StrCat(scratch_dir, "/.mount-probe");
-  absl::Cleanup clean = [&scratch] {
-    // What stays is deleted by the next probe.
-    (void)DeleteTree(scratch);
-  };
-  const std::string lower = scratch + "/a";
-  const std::string empty = scratch + "/b";
-  for (const std::string& path : {scratch, lower, empty}) {
-    RETURN_IF_ERROR(EnsureDirectory(path, 0700));
-  }
-  ASSIGN_OR_RETURN(
-      const OverlayPlan plan,
-      PlanOverlay(LayerStack{.lower = {lower}, .upper = "", .work = ""},
-                  empty));
+  if (absl::IsPermissionDenied(context)) return context;
+  if (!context.ok()) return MountApi::kLegacy;
+  OverlayPlan plan;
+  plan.lower = {lower, other};
+  plan.read_only = true;
+  // Layers that cannot be opened say nothing about the kernel; mount(2) is what
+  // each one has.
+  if (!OpenAllLayers(plan).ok()) return MountApi::kLegacy;
   for (const MountApi api : {MountApi::kLayerFds, MountApi::kLayerStrings}) {
-    if (TryOverlay(plan, api).ok()) return api;
+    // EINVAL is the word of a kernel that does not know the way (a filter may
+    // say ENOSYS). Another error is about these layers: it knows the way.
+    const absl::Status tried = TryOverlay(plan, api).status();
+    if (!absl::IsInvalidArgument(tried) && !absl::IsUnimplemented(tried)) {
+      return api;
+    }
   }
   return MountApi::kLegacy;
 }
@@ -116,9 +120,7 @@ absl::Status KernelMounter::MountOverlay(const OverlayPlan& plan,
   RETURN_IF_ERROR(CheckMountable(target));
   if (api_ == MountApi::kLegacy) return LegacyOverlay(plan, target);
   const absl::StatusOr<UniqueFd> mount = TryOverlay(plan, api_);
-  if (!mount.ok()) {
-    return Annotate(mount.status(), absl::StrCat("overlay for ", target.path));
-  }
+  if (!mount.ok()) return Failed(mount.status(), "overlay", target);
   return AttachBuilt(*mount, target);
 }
 
@@ -127,10 +129,7 @@ absl::Status KernelMounter::MountEmpty(absl::string_view reason,
   RETURN_IF_ERROR(CheckMountable(target));
   if (api_ == MountApi::kLegacy) return LegacyEmptyVolume(reason, target);
   const absl::StatusOr<UniqueFd> mount = BuildEmptyVolume(reason);
-  if (!mount.ok()) {
-    return Annotate(mount.status(),
-                    absl::StrCat("empty volume for ", target.path));
-  }
+  if (!mount.ok()) return Failed(mount.status(), "empty volume", target);
   return AttachBuilt(*mount, target);
 }
 

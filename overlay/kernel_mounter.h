@@ -25,10 +25,13 @@ const char* Name(MountApi api);
 
 class KernelMounter final : public Mounter {
  public:
-  // The best API that this kernel takes, found by trying it on a detached
-  // overlay of `scratch_dir` (an existing directory; nothing is left in it and
-  // nothing becomes visible). Needs CAP_SYS_ADMIN: PermissionDenied without.
-  static absl::StatusOr<MountApi> Probe(const std::string& scratch_dir);
+  // The best API that this kernel takes, found by trying it on a detached,
+  // read-only overlay of two existing directories, neither within the other.
+  // Nothing is written, nothing becomes visible: a full or broken disk must not
+  // keep a node from answering, so layers that cannot be used only make the
+  // answer a guess. Needs CAP_SYS_ADMIN: PermissionDenied without.
+  static absl::StatusOr<MountApi> Probe(const std::string& lower,
+                                        const std::string& other);
 
   explicit KernelMounter(MountApi api);
 

@@ -13,6 +13,10 @@
 
 namespace oneagent {
 
+// The source name that our overlays and empty volumes carry in the table. (A
+// bind shows the disk's name instead.)
+inline constexpr char kMountSource[] = "oneagent-csi";
+
 struct MountEntry {
   int64_t id = 0;
   int64_t parent_id = 0;

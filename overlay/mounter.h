@@ -21,12 +21,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "overlay/layer_stack.h"
+#include "overlay/mount_table.h"  // kMountSource
 
 namespace oneagent {
 
-// The source name that our overlays and empty volumes carry in the mount
-// table. (A bind shows the disk's name instead.)
-inline constexpr char kMountSource[] = "oneagent-csi";
 // The file in an empty volume that says why it is empty.
 inline constexpr char kEmptyMarker[] = "ONEAGENT_NOT_INJECTED";
 

@@ -82,7 +82,11 @@ class MountContext {
 
   absl::Status Checked(int result, absl::string_view step) {
     if (result >= 0) return absl::OkStatus();
-    const absl::Status status = PosixStatus(step, errno);
+    const int error = errno;
+    absl::Status status = PosixStatus(step, error);
+    if (error == EINVAL) {
+      status = WithCode(status, absl::StatusCode::kInvalidArgument);
+    }
     const std::string log = ReadLog();
     if (log.empty()) return status;
     return absl::Status(status.code(),

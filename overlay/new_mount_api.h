@@ -18,7 +18,7 @@ namespace oneagent {
 enum class LayerPassing { kDescriptors, kStrings };
 
 // Detached mounts, nosuid and nodev. Errors: PosixStatus naming the step, with
-// the kernel's own text where it gives one.
+// the kernel's own text where it gives one; InvalidArgument for its EINVAL.
 absl::StatusOr<UniqueFd> BuildOverlay(const OverlayPlan& plan,
                                       LayerPassing passing);
 absl::StatusOr<UniqueFd> BuildEmptyVolume(absl::string_view reason);

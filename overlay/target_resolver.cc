@@ -23,6 +23,7 @@
 #include "base/confined_path.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "base/trash.h"
 #include "overlay/target_state.h"
 
 namespace oneagent {
@@ -103,6 +104,13 @@ absl::StatusOr<std::string> FirstEntry(const MountTarget& target) {
   return std::string();
 }
 
+bool IsAt(const std::string& path, int fd) {
+  struct stat held;
+  struct stat there;
+  return fstat(fd, &held) == 0 && stat(path.c_str(), &there) == 0 &&
+         held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
 // Only what we made ourselves a moment ago: the mode of a directory that was
 // there is its maker's business.
 absl::Status SetTargetMode(const MountTarget& target) {
@@ -130,7 +138,9 @@ ResolvedTarget::ResolvedTarget(UniqueFd parent, std::string name,
 
 TargetResolver::TargetResolver(std::string pods_dir, UniqueFd pods,
                                TargetCheck check)
-    : pods_dir_(std::move(pods_dir)), pods_(std::move(pods)), check_(check) {}
+    : pods_dir_(std::move(pods_dir)),
+      check_(check),
+      pods_(std::make_shared<const UniqueFd>(std::move(pods))) {}
 
 absl::StatusOr<std::unique_ptr<TargetResolver>> TargetResolver::Open(
     const std::string& kubelet_dir, TargetCheck check) {
@@ -169,6 +179,16 @@ absl::Status TargetResolver::Check(absl::string_view target_path,
   return absl::InternalError("unknown target check");
 }
 
+// Whoever restores a node may put another directory there: one that we hold
+// would hide every pod of the new one, and call those of the old one alive.
+std::shared_ptr<const UniqueFd> TargetResolver::Pods() const {
+  MutexLock lock(mu_);
+  if (IsAt(pods_dir_, pods_->get())) return pods_;
+  absl::StatusOr<UniqueFd> pods = OpenRoot(pods_dir_);
+  if (pods.ok()) pods_ = std::make_shared<const UniqueFd>(*std::move(pods));
+  return pods_;
+}
+
 absl::StatusOr<ResolvedTarget> TargetResolver::Resolve(
     absl::string_view target_path) const {
   RETURN_IF_ERROR(Check(target_path, /*pod_uid=*/""));
@@ -179,7 +199,7 @@ absl::StatusOr<ResolvedTarget> TargetResolver::Resolve(
   switch (check_) {
     case TargetCheck::kKubelet:
       // Check has seen the prefix, and five components below it.
-      fd = OpenBeneath(pods_.get(), parent.substr(pods_dir_.size() + 1),
+      fd = OpenBeneath(Pods()->get(), parent.substr(pods_dir_.size() + 1),
                        O_PATH | O_DIRECTORY);
       break;
     case TargetCheck::kAny:
@@ -200,16 +220,15 @@ absl::StatusOr<bool> TargetResolver::PodDirectoryExists(
         absl::StrCat("pod uid \"", pod_uid, "\": names no directory"));
   }
   const std::string name(pod_uid);
+  const std::shared_ptr<const UniqueFd> pods = Pods();
   struct stat info;
-  if (fstatat(pods_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) {
+  if (fstatat(pods->get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) {
     return true;
   }
   const int error = errno;
-  // A pods directory that was itself deleted says nothing about pods: kubelet
-  // may have made a new one that we do not see.
-  if (error == ENOENT && fstat(pods_.get(), &info) == 0 && info.st_nlink > 0) {
-    return false;
-  }
+  // A pods directory that is not at its place (any more) says nothing about
+  // pods: kubelet may be about to make, or restore, another one.
+  if (error == ENOENT && IsAt(pods_dir_, pods->get())) return false;
   if (error == ENOENT) {
     return absl::UnavailableError(
         absl::StrCat(pods_dir_, ": was deleted or replaced"));
@@ -239,6 +258,12 @@ absl::Status MakeTarget(const MountTarget& target) {
     return PosixStatus(absl::StrCat("mkdir ", target.path), errno);
   }
   return SetTargetMode(target);
+}
+
+absl::Status DeleteTarget(const MountTarget& target) {
+  RETURN_IF_ERROR(CheckMountable(target));
+  const std::string directory = target.path.substr(0, target.path.rfind('/'));
+  return DeleteTreeAt(target.parent_fd, directory, target.name);
 }
 
 absl::Status RemoveTarget(const MountTarget& target) {

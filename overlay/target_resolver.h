@@ -1,5 +1,5 @@
 // From the target path that kubelet names to a MountTarget, without following
-// a link that a pod may have planted. Thread-safe after Open.
+// a link that a pod may have planted. Thread-safe.
 #ifndef OVERLAY_TARGET_RESOLVER_H_
 #define OVERLAY_TARGET_RESOLVER_H_
 
@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/mutex.h"
 #include "base/unique_fd.h"
 #include "overlay/mounter.h"
 
@@ -33,9 +34,9 @@ class ResolvedTarget {
 
 class TargetResolver {
  public:
-  // `kubelet_dir` may itself be a symlink; <kubelet_dir>/pods is opened once
-  // and everything is resolved below that descriptor. NotFound when there is
-  // no such directory.
+  // `kubelet_dir` may itself be a symlink; everything is resolved below a
+  // descriptor of <kubelet_dir>/pods, which is opened anew when another
+  // directory stands there. NotFound when there is no such directory.
   static absl::StatusOr<std::unique_ptr<TargetResolver>> Open(
       const std::string& kubelet_dir, TargetCheck check);
 
@@ -56,16 +57,25 @@ class TargetResolver {
 
  private:
   TargetResolver(std::string pods_dir, UniqueFd pods, TargetCheck check);
+  // The directory that is at pods_dir_ now; the one held when that cannot be
+  // told.
+  std::shared_ptr<const UniqueFd> Pods() const;
 
   const std::string pods_dir_;
-  const UniqueFd pods_;
   const TargetCheck check_;
+  mutable Mutex mu_;
+  mutable std::shared_ptr<const UniqueFd> pods_ ABSL_GUARDED_BY(mu_);
 };
 
 // Makes the target directory (mode 0755) unless it is there. FailedPrecondition
 // naming what is there instead: a file, a symlink, or a directory that is
 // neither empty nor a mount root (nothing is deleted through a target, ever).
 absl::Status MakeTarget(const MountTarget& target);
+
+// Deletes the target with everything in it; no link is followed. AlreadyExists
+// when it is mounted, FailedPrecondition when something in it is, or when it is
+// no directory.
+absl::Status DeleteTarget(const MountTarget& target);
 
 // rmdir of the target; a missing one is OK. FailedPrecondition naming the
 // first entry when it is not empty; Unavailable when it is still a mount.

@@ -2,7 +2,9 @@
 //   1  tenants/<dynakube>.json deleted
 //   2  index row deleted
 // Dying after 1: the row, with its deleted_at, is planned again. The other way
-// round a rebuilt index would bring the tenant back from its record.
+// round a rebuilt index would bring the tenant back from its record. Both are
+// done under the lock of tenants/, which whoever brings a DynaKube back takes
+// too: a record or a row without deleted_at stays.
 #include "cache/collect/collector.h"
 
 #include <algorithm>
@@ -18,6 +20,8 @@
 #include "base/posix_status.h"
 #include "base/status_macros.h"
 #include "base/trash.h"
+#include "cache/index/records.h"
+#include "cache/store/tree_lock.h"
 
 namespace oneagent {
 namespace {
@@ -42,6 +46,10 @@ bool IsStorageOf(const std::string& name, const std::string& dynakube) {
 // False when the DynaKube has come back since the plan was made.
 absl::StatusOr<bool> RemoveTenant(const Layout& layout, Index& index,
                                   const std::string& dynakube) {
+  ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(layout.TenantsDir()));
+  const absl::StatusOr<TenantRow> record = ReadTenantRecord(layout, dynakube);
+  // Ahead of its row.
+  if (record.ok() && record->deleted_at == absl::InfinitePast()) return false;
   ASSIGN_OR_RETURN(const std::optional<TenantRow> row,
                    index.GetTenant(dynakube));
   if (!row || row->deleted_at == absl::InfinitePast()) return false;
@@ -92,18 +100,21 @@ absl::StatusOr<std::string> Collector::WhyNot(bool tenants_known) {
 
 absl::Status Collector::Carry(const CollectionPlan& plan,
                               CollectionResult* result) {
-  const absl::Time unused_before = clock_.Now() - limits_.grace_period;
+  const absl::Time grace = clock_.Now() - limits_.grace_period;
+  const auto unused_before = [&plan, grace](const std::string& id) {
+    return plan.undated.contains(id) ? absl::InfiniteFuture() : grace;
+  };
   absl::Status first_error;
   for (const std::string& id : plan.agents) {
     const absl::StatusOr<bool> removed =
-        store_.RemoveAgent(id, unused_before, boot_id_);
+        store_.RemoveAgent(id, unused_before(id), boot_id_);
     if (removed.ok() && *removed) result->agents.push_back(id);
     first_error.Update(
         Annotate(removed.status(), absl::StrCat("collect agent ", id)));
   }
   for (const std::string& id : plan.configs) {
     const absl::StatusOr<bool> removed =
-        store_.RemoveConfig(id, unused_before, boot_id_);
+        store_.RemoveConfig(id, unused_before(id), boot_id_);
     if (removed.ok() && *removed) result->configs.push_back(id);
     first_error.Update(
         Annotate(removed.status(), absl::StrCat("collect config ", id)));
@@ -131,10 +142,12 @@ absl::StatusOr<CollectionResult> Collector::RunOnce(bool tenants_known) {
     first_error.Update(plan.status());
     if (plan.ok()) first_error.Update(Carry(*plan, &result));
   }
-  // The trash holds nothing that anybody refers to, whatever is in doubt; and
-  // of what was moved there nothing is resumed, so its age does not matter.
-  const absl::StatusOr<TrashResult> emptied =
-      EmptyTrash(store_.layout().TrashAgents(), absl::InfiniteFuture());
+  // The trash holds nothing that anybody refers to, whatever is in doubt. Its
+  // age is for who finds out at once that something there should not be.
+  const absl::StatusOr<TrashResult> emptied = EmptyTrash(
+      store_.layout().TrashAgents(), limits_.trash_age > absl::ZeroDuration()
+                                         ? clock_.Now() - limits_.trash_age
+                                         : absl::InfiniteFuture());
   first_error.Update(emptied.status());
   if (!first_error.ok()) return first_error;
   result.bytes = emptied->bytes;

@@ -37,7 +37,8 @@ class Collector {
   absl::StatusOr<CollectionPlan> Plan();
 
   // One collection. `tenants_known`: the last listing of DynaKubes succeeded;
-  // without it nothing is removed (skipped says so), only trash is emptied.
+  // without it nothing is removed (skipped says so), only trash that is older
+  // than trash_age is deleted.
   // What has lain in staging for a day is deleted with the rest. One failing
   // removal does not stop the others; the first error is returned.
   absl::StatusOr<CollectionResult> RunOnce(bool tenants_known);

@@ -32,11 +32,22 @@ References CollectReferences(const std::vector<TenantRow>& tenants,
   return used;
 }
 
+// A clock is not kept to the second: what is a little ahead has just been.
+bool IsUndated(absl::Time time, const CollectionLimits& limits,
+               absl::Time now) {
+  return time > now + limits.grace_period;
+}
+
+bool IsGraceOver(absl::Time time, const CollectionLimits& limits,
+                 absl::Time now) {
+  return time < now - limits.grace_period || IsUndated(time, limits, now);
+}
+
 template <typename Row>
 bool IsUnused(const Row& row, const std::set<std::string>& used,
-              absl::Time unused_before) {
+              const CollectionLimits& limits, absl::Time now) {
   return row.leases == 0 && !row.is_current && !used.contains(row.id) &&
-         row.last_used_at < unused_before;
+         IsGraceOver(row.last_used_at, limits, now);
 }
 
 // The newest `keep` of `unused` that have a tree to be kept.
@@ -66,25 +77,31 @@ CollectionPlan PlanCollection(const std::vector<AgentRow>& agents,
                               const std::vector<TenantRow>& tenants,
                               const std::vector<VolumeRow>& volumes,
                               const CollectionLimits& limits, absl::Time now) {
-  const absl::Time unused_before = now - limits.grace_period;
   const References used = CollectReferences(tenants, volumes);
   CollectionPlan plan;
   std::vector<AgentRow> unused;
   for (const AgentRow& agent : agents) {
-    if (IsUnused(agent, used.agents, unused_before)) unused.push_back(agent);
+    if (IsUnused(agent, used.agents, limits, now)) unused.push_back(agent);
   }
   const std::set<std::string> kept = Newest(unused, limits.keep_versions);
   for (const AgentRow& agent : unused) {
-    if (!kept.contains(agent.id)) plan.agents.push_back(agent.id);
+    if (kept.contains(agent.id)) continue;
+    plan.agents.push_back(agent.id);
+    if (IsUndated(agent.last_used_at, limits, now)) {
+      plan.undated.insert(agent.id);
+    }
   }
   for (const ConfigRow& config : configs) {
-    if (IsUnused(config, used.configs, unused_before)) {
+    if (IsUnused(config, used.configs, limits, now)) {
       plan.configs.push_back(config.id);
+      if (IsUndated(config.last_used_at, limits, now)) {
+        plan.undated.insert(config.id);
+      }
     }
   }
   for (const TenantRow& tenant : tenants) {
     if (tenant.deleted_at != absl::InfinitePast() &&
-        tenant.deleted_at < unused_before &&
+        IsGraceOver(tenant.deleted_at, limits, now) &&
         !used.dynakubes.contains(tenant.dynakube)) {
       plan.tenants.push_back(tenant.dynakube);
     }

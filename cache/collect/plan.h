@@ -2,6 +2,7 @@
 #ifndef CACHE_COLLECT_PLAN_H_
 #define CACHE_COLLECT_PLAN_H_
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,17 @@ namespace oneagent {
 struct CollectionLimits {
   absl::Duration grace_period = absl::Minutes(5);
   int64_t keep_versions = 1;  // newest unleased agents kept, beyond the used
+  // What was removed is deleted this long after. Zero: at once, and whatever
+  // else is in the trash.
+  absl::Duration trash_age = absl::Minutes(1);
 };
 
 struct CollectionPlan {
   std::vector<std::string> agents;   // ids, to be removed
   std::vector<std::string> configs;  // ids, to be removed
   std::vector<std::string> tenants;  // deleted DynaKubes nobody refers to
+  // Of agents and configs, those whose last use is a time that has not come.
+  std::set<std::string> undated = {};
 
   bool operator==(const CollectionPlan&) const = default;
 };
@@ -27,8 +33,10 @@ struct CollectionPlan {
 // current one, it was last used before now - grace_period, and it is not among
 // the newest `keep_versions` (by installed_at) of those. Configs likewise,
 // without the keep rule. A deleted tenant is planned when no volume names it
-// and its grace period is over. What is planned is only a proposal: the index
-// decides again, atomically, at removal.
+// and its grace period is over. A time that is later than now by more than the
+// grace period was written before the clock was set back, and says nothing: it
+// counts as past, or nothing would go until it comes. What is planned is only a
+// proposal: the index decides again, atomically, at removal.
 CollectionPlan PlanCollection(const std::vector<AgentRow>& agents,
                               const std::vector<ConfigRow>& configs,
                               const std::vector<TenantRow>& tenants,

@@ -1,5 +1,7 @@
 #include "cache/index/connection.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +16,18 @@ namespace {
 // How often a file may be replaced between the exclusive and the shared guard
 // before the call gives up.
 constexpr int kRounds = 5;
+
+// A call waits at least this long for another one of this process. That one is
+// not waiting in vain (then the gate would be shut) but at work: a checkpoint,
+// a rebuild. Failing so soon as for another's lock would cost pods their agent.
+constexpr absl::Duration kLeastPatience = absl::Seconds(2);
+
+// An answer that took the whole timeout: the file is locked, or its disk hangs.
+bool WaitedInVain(const absl::Status& status,
+                  std::chrono::steady_clock::duration took,
+                  absl::Duration busy_timeout) {
+  return absl::IsUnavailable(status) && absl::FromChrono(took) >= busy_timeout;
+}
 
 // Codes that Open promises pass; whatever else went wrong with the file means
 // that it cannot be used now.
@@ -36,13 +50,19 @@ Index::Connection::Connection(const Options& options)
       layout_(options.data_dir),
       file_options_{.read_only = options.read_only,
                     .busy_timeout = options.busy_timeout},
+      gate_(std::max(options.busy_timeout, kLeastPatience), options.busy_pause),
       guard_(layout_.IndexLock(),
              options.read_only ? FileGuard::Missing::kGoWithout
                                : FileGuard::Missing::kCreate,
              options.busy_timeout) {}
 
 Index::Connection::~Connection() {
-  MutexLock lock(mu_);
+  gate_.EnterUnchecked();
+  CloseFile();
+  gate_.Leave();
+}
+
+void Index::Connection::CloseFile() {
   if (file_ == nullptr) return;
   // SQLite's last close checkpoints and removes -wal and -shm by name: only
   // under the guard, and only while they are this file's.
@@ -55,9 +75,10 @@ Index::Connection::~Connection() {
 }
 
 absl::Status Index::Connection::Open() {
-  MutexLock lock(mu_);
+  gate_.EnterUnchecked();
   const absl::Status attached = Attach();
   if (attached.ok()) guard_.Unlock();
+  gate_.Leave();
   if (options_.read_only) return Promised(attached);
   // A daemon replaces what is missing or damaged: failing in that is no
   // property of the file.
@@ -78,7 +99,21 @@ absl::Status Index::Connection::Write(Body body) {
 }
 
 absl::Status Index::Connection::Run(Access access, Body body) {
-  MutexLock lock(mu_);
+  using std::chrono::steady_clock;
+  if (!gate_.Enter()) return gate_.Refusal();
+  const steady_clock::time_point begin = steady_clock::now();
+  const absl::Status status = RunThrough(access, body);
+  if (WaitedInVain(status, steady_clock::now() - begin,
+                   options_.busy_timeout)) {
+    gate_.Shut(status);
+  } else {
+    gate_.Open();
+  }
+  gate_.Leave();
+  return status;
+}
+
+absl::Status Index::Connection::RunThrough(Access access, Body body) {
   absl::Status status = RunOnce(access, body);
   if (!absl::IsDataLoss(status)) return status;
   // The file broke under us: once more, on the one that takes its place.

@@ -1,7 +1,8 @@
 // The index's one connection: runs transactions on the file that is at the
 // path now, and sees to it that there is one (index.h, "guarded replacement").
 //
-// Thread-safe. Lock order: mu_, then the guard (flock), then SQLite's locks.
+// Thread-safe. Lock order: the gate, then the guard (flock), then SQLite's
+// locks.
 #ifndef CACHE_INDEX_CONNECTION_H_
 #define CACHE_INDEX_CONNECTION_H_
 
@@ -12,8 +13,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/mutex.h"
 #include "cache/index/file_guard.h"
+#include "cache/index/gate.h"
 #include "cache/index/index.h"
 #include "cache/index/index_file.h"
 #include "cache/index/layout.h"
@@ -48,31 +49,35 @@ class Index::Connection {
  private:
   enum class Access { kRead, kWrite };
   absl::Status Run(Access access, Body body);
+  // On the file that takes a broken one's place, too.
+  absl::Status RunThrough(Access access, Body body)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
   absl::Status RunOnce(Access access, Body body)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
   // Under the shared guard.
   absl::Status RunAttached(Access access, Body body)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
   // Returns OK with the shared guard held and file_ the healthy file at the
   // path; any error without the guard.
-  absl::Status Attach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Attach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
   // Under the exclusive guard (read-only: the shared one).
-  absl::Status Reopen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Reopen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
   absl::Status Replace(const std::string& cause)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status OpenFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
+  void CloseFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
+  absl::Status OpenFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
 
   // Constant after construction.
   const Options& options_;
   const Layout layout_;
   const IndexFile::Options file_options_;
 
-  Mutex mu_;
-  FileGuard guard_ ABSL_GUARDED_BY(mu_);
-  std::unique_ptr<IndexFile> file_ ABSL_GUARDED_BY(mu_);
+  Gate gate_;
+  FileGuard guard_ ABSL_GUARDED_BY(gate_);
+  std::unique_ptr<IndexFile> file_ ABSL_GUARDED_BY(gate_);
   // What SQLite found wrong with file_ in the last transaction; empty: nothing.
-  std::string damage_ ABSL_GUARDED_BY(mu_);
-  uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
+  std::string damage_ ABSL_GUARDED_BY(gate_);
+  uint64_t generation_ ABSL_GUARDED_BY(gate_) = 0;
 };
 
 }  // namespace oneagent

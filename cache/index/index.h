@@ -22,8 +22,9 @@
 // it; FailedPrecondition when its user_version is newer than this program
 // (Open only). Transactions are short and never held across I/O.
 //
-// Thread-safe: one connection behind one mutex, so calls of several threads
-// wait for each other, each within its own busy_timeout.
+// Thread-safe: one connection that one thread uses at a time. A call waits for
+// the others of its process no longer than busy_timeout, or 2 s if that is
+// longer, and answers Unavailable then.
 #ifndef CACHE_INDEX_INDEX_H_
 #define CACHE_INDEX_INDEX_H_
 
@@ -69,7 +70,11 @@ class Index {
     // How long a call waits for another process (its write transaction, its
     // rebuild) before it answers Unavailable.
     absl::Duration busy_timeout = absl::Seconds(5);
-    // Called (under the index's mutex: must not call back) when the file was
+    // After a call that waited so long in vain every call answers Unavailable
+    // at once for this time; then one tries again. Zero: each waits anew. For
+    // the mounter, which has more pods to answer than it has timeouts.
+    absl::Duration busy_pause = absl::ZeroDuration();
+    // Called (while the index is in use: must not call back) when the file was
     // made anew by this process although there was something to rebuild it
     // from; the daemons log it. `set_aside` is empty when index.db was simply
     // missing; `cause` also names records that could not be read. May be empty.
@@ -146,6 +151,7 @@ class Index {
   // deleted_at references nothing: its row is stored without agent and config
   // (the record on disk keeps their names), so it blocks no collection.
   absl::Status PutTenant(const TenantRow& tenant);
+  // Deletes the row if it has deleted_at; any other, and none, is OK.
   absl::Status DeleteTenant(absl::string_view dynakube);
   // state := missing or ready, as found on disk. Unknown ids are OK.
   absl::Status SetAgentState(absl::string_view id, TreeState state);

@@ -19,7 +19,9 @@ References ReferencesOf(const VolumeRow& row) {
 
 // Puts into `row` what is on record of earlier failures.
 void KeepFailures(const std::optional<VolumeRow>& before, VolumeRow& row) {
-  if (!before.has_value()) return;
+  // Those of another boot do not count: a pod must not lose its agent because
+  // it could not have one before the node was restarted.
+  if (!before.has_value() || before->boot_id != row.boot_id) return;
   row.attempts = std::max(row.attempts, before->attempts);
   if (row.first_failure_at == absl::InfinitePast()) {
     row.first_failure_at = before->first_failure_at;

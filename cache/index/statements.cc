@@ -240,7 +240,8 @@ constexpr NamedStatement kStatements[] = {
      " reason = excluded.reason, updated_at = excluded.updated_at,"
      " deleted_at = excluded.deleted_at"},
     {&Statements::delete_tenant,
-     "DELETE FROM tenants WHERE dynakube = :dynakube"},
+     "DELETE FROM tenants WHERE dynakube = :dynakube"
+     " AND deleted_at IS NOT NULL"},
 
     {&Statements::put_notice,
      "INSERT INTO notices (volume_id, pod, namespace, pod_uid, dynakube,"

@@ -17,9 +17,6 @@
 namespace oneagent {
 namespace {
 
-// The source name of our overlays and empty volumes, as overlay/ mounts them.
-constexpr char kOurSource[] = "oneagent-csi";
-
 std::string RealPath(const std::string& path) {
   char resolved[PATH_MAX];
   return realpath(path.c_str(), resolved) == nullptr ? path : resolved;
@@ -102,7 +99,7 @@ class MountGatherer {
   }
 
   bool IsOurs(const MountEntry& entry) const {
-    if (entry.source == kOurSource &&
+    if (entry.source == kMountSource &&
         (entry.fs_type == "overlay" || entry.fs_type == "tmpfs")) {
       return true;
     }

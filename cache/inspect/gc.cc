@@ -24,7 +24,9 @@ constexpr char kNotReconciled[] =
     "boot (start the mounter)";
 
 CollectionLimits LimitsOf(const Invocation& it) {
-  return {.grace_period = it.grace_period, .keep_versions = it.keep_versions};
+  return {.grace_period = it.grace_period,
+          .keep_versions = it.keep_versions,
+          .trash_age = absl::ZeroDuration()};
 }
 
 // Bytes of the rows that are named.
@@ -95,7 +97,7 @@ absl::StatusOr<v1::CollectionReport> CollectNow(const Invocation& it,
   ASSIGN_OR_RETURN(
       const std::unique_ptr<Index> index,
       Index::Open({.data_dir = it.data_dir, .on_rebuilt = nullptr}));
-  Store store(Layout(it.data_dir), *index, console.clock);
+  Store store(Layout(it.data_dir), *index, console.clock, boot_id);
   Collector collector(store, *index, console.clock, boot_id, LimitsOf(it));
   // The tenants' rows are those of the provisioner's last successful listing:
   // one that failed marks nothing as deleted.

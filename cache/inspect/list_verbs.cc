@@ -1,6 +1,7 @@
 // agents, volumes, tenants.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -32,7 +33,8 @@ absl::StatusOr<std::unique_ptr<Index>> OpenForReading(
 VerbResult RunAgents(const Invocation& it, const Console& console) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Index> index,
                    OpenForReading(it.data_dir));
-  ASSIGN_OR_RETURN(const std::vector<AgentRow> agents, index->ListAgents());
+  ASSIGN_OR_RETURN(std::vector<AgentRow> listed, index->ListAgents());
+  const std::vector<AgentRow> agents = ByVersion(std::move(listed));
   if (it.output == Output::kTable) {
     console.out
         << AgentsTable(agents, console.clock.Now()).Format(console.paint);

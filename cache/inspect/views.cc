@@ -1,9 +1,12 @@
 #include "cache/inspect/views.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace oneagent {
 namespace {
@@ -52,6 +55,44 @@ std::string ReasonOf(const TenantRow& tenant) {
   if (!IsDeleted(tenant)) return tenant.reason;
   return absl::StrCat("DynaKube deleted at ", Rfc3339(tenant.deleted_at),
                       tenant.reason.empty() ? "" : "; ", tenant.reason);
+}
+
+bool IsDigit(char c) {
+  return absl::ascii_isdigit(static_cast<unsigned char>(c));
+}
+
+// The digits at the start of `text`, without leading zeros; consumed.
+absl::string_view TakeNumber(absl::string_view& text) {
+  const auto end = std::find_if_not(text.begin(), text.end(), IsDigit);
+  absl::string_view digits =
+      text.substr(0, static_cast<size_t>(end - text.begin()));
+  text.remove_prefix(digits.size());
+  while (!digits.empty() && digits[0] == '0') digits.remove_prefix(1);
+  return digits;
+}
+
+bool IsOlder(absl::string_view a, absl::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    if (IsDigit(a[0]) && IsDigit(b[0])) {
+      const absl::string_view left = TakeNumber(a);
+      const absl::string_view right = TakeNumber(b);
+      if (left.size() != right.size()) return left.size() < right.size();
+      if (left != right) return left < right;
+    } else {
+      if (a[0] != b[0]) return a[0] < b[0];
+      a.remove_prefix(1);
+      b.remove_prefix(1);
+    }
+  }
+  return a.size() < b.size();
+}
+
+// "https://host:1/path" -> "host:1"; what is no URL stays as it is.
+std::string HostOf(absl::string_view source) {
+  const size_t scheme = source.find("://");
+  if (scheme == absl::string_view::npos) return std::string(source);
+  source.remove_prefix(scheme + 3);
+  return std::string(source.substr(0, source.find('/')));
 }
 
 }  // namespace
@@ -107,6 +148,14 @@ std::string VersionOf(const std::vector<AgentRow>& agents,
   return "";
 }
 
+std::vector<AgentRow> ByVersion(std::vector<AgentRow> agents) {
+  std::stable_sort(agents.begin(), agents.end(),
+                   [](const AgentRow& a, const AgentRow& b) {
+                     return IsOlder(a.version, b.version);
+                   });
+  return agents;
+}
+
 Table AgentsTable(const std::vector<AgentRow>& agents, absl::Time now) {
   Table table({{"ID"},
                {"VERSION"},
@@ -126,7 +175,7 @@ Table AgentsTable(const std::vector<AgentRow>& agents, absl::Time now) {
                   {absl::StrCat(agent.leases)},
                   {agent.is_current ? "yes" : "no"},
                   {HumanAge(agent.installed_at, now)},
-                  {agent.source}});
+                  {HostOf(agent.source)}});
   }
   return table;
 }

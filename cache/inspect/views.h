@@ -23,6 +23,11 @@ v1::VolumeView ViewOf(const VolumeRow& volume,
 std::string VersionOf(const std::vector<AgentRow>& agents,
                       const std::string& id);
 
+// Oldest version first: parts of digits count as numbers (1.9 before 1.10), all
+// else as text. Agents of one version keep their order.
+std::vector<AgentRow> ByVersion(std::vector<AgentRow> agents);
+
+// SOURCE is the host alone; JSON and `show` have all of it.
 Table AgentsTable(const std::vector<AgentRow>& agents, absl::Time now);
 Table VolumesTable(const std::vector<VolumeRow>& volumes,
                    const std::vector<AgentRow>& agents, absl::Time now);

@@ -18,6 +18,9 @@ namespace {
 constexpr std::array<absl::string_view, 2> kFeaturePrefixes = {
     "feature.dynatrace.com/", "alpha.operator.dynatrace.com/feature-"};
 
+// A day: nobody waits longer for a new version on purpose.
+constexpr int32_t kLongestApiPauseMinutes = 24 * 60;
+
 std::string Feature(const v1::DynaKube& dynakube, absl::string_view name) {
   const auto& annotations = dynakube.metadata().annotations();
   for (const absl::string_view prefix : kFeaturePrefixes) {
@@ -175,13 +178,25 @@ absl::StatusOr<std::string> TrustedCas(const v1::DynaKube& dynakube,
   return certs->second;
 }
 
-std::string TenantToken(const v1::DynaKube& dynakube,
-                        const ClusterState& state) {
+// From a Secret that the operator writes, "<dynakube><suffix>"; "" without it.
+std::string OperatorsData(const v1::DynaKube& dynakube,
+                          const ClusterState& state, absl::string_view suffix,
+                          const std::string& key) {
   const v1::ObjectMeta& meta = dynakube.metadata();
-  const v1::Secret* secret =
-      FindObject(state.secrets, meta.namespace_(),
-                 absl::StrCat(meta.name(), "-oneagent-tenant-secret"));
-  return secret == nullptr ? "" : DataOf(*secret, "tenant-token");
+  const v1::Secret* secret = FindObject(state.secrets, meta.namespace_(),
+                                        absl::StrCat(meta.name(), suffix));
+  return secret == nullptr ? "" : DataOf(*secret, key);
+}
+
+// In minutes, in the spec or, before there was a field, in an annotation.
+absl::Duration ApiPause(const v1::DynaKube& dynakube) {
+  int32_t minutes = dynakube.spec().dynatrace_api_request_threshold();
+  if (minutes == 0 &&
+      !absl::SimpleAtoi(Feature(dynakube, "dynatrace-api-request-threshold"),
+                        &minutes)) {
+    minutes = 0;
+  }
+  return absl::Minutes(std::clamp(minutes, 0, kLongestApiPauseMinutes));
 }
 
 }  // namespace
@@ -207,7 +222,10 @@ absl::StatusOr<DesiredTenant> DesiredTenantOf(const v1::DynaKube& dynakube,
   desired.needs_agent = NeedsAgent(dynakube);
   desired.image = ModeOf(spec.one_agent()).code_modules_image();
   desired.tenant_uuid = connection.tenant_uuid();
-  desired.tenant_token = TenantToken(dynakube, state);
+  desired.tenant_token =
+      OperatorsData(dynakube, state, "-oneagent-tenant-secret", "tenant-token");
+  desired.process_config =
+      OperatorsData(dynakube, state, kProcessConfigSecret, kProcessConfigKey);
   desired.endpoints = connection.endpoints();
   desired.network_zone = spec.network_zone();
   desired.host_group = HostGroup(spec.one_agent());
@@ -216,6 +234,7 @@ absl::StatusOr<DesiredTenant> DesiredTenantOf(const v1::DynaKube& dynakube,
       Feature(dynakube, "oneagent-ignore-proxy") == "true";
   desired.skip_cert_check = spec.skip_cert_check();
   desired.max_attempts = MaxMountAttempts(dynakube);
+  desired.api_pause = ApiPause(dynakube);
   const absl::StatusOr<std::string> token = ApiToken(dynakube, state);
   if (desired.needs_agent && !token.ok()) return token.status();
   if (token.ok()) desired.api_token = *token;

@@ -6,9 +6,15 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "cache/kube/dynakube_source.h"
 
 namespace oneagent {
+
+// The operator's copy of the tenant's process configuration: the suffix of the
+// Secret's name, after the DynaKube's, and the key in it.
+inline constexpr char kProcessConfigSecret[] = "-pmc-secret";
+inline constexpr char kProcessConfigKey[] = "ruxitagentproc.conf";
 
 // What one DynaKube asks for. Empty strings: not said.
 struct DesiredTenant {
@@ -22,6 +28,8 @@ struct DesiredTenant {
   std::string tenant_uuid;   // status.oneAgent.connectionInfoStatus
   std::string tenant_token;  // Secret <dk>-oneagent-tenant-secret
   std::string endpoints;     // status, comma-separated
+  // JSON, as the API's processmoduleconfig answers; not checked yet.
+  std::string process_config;
   std::string network_zone;
   std::string host_group;
   std::string proxy;
@@ -30,6 +38,9 @@ struct DesiredTenant {
   std::string trusted_cas;  // PEM
   bool skip_cert_check = false;
   int32_t max_attempts = 0;
+  // How long the tenant's API is left alone while nothing changes; zero: not
+  // said.
+  absl::Duration api_pause;
 
   bool operator==(const DesiredTenant&) const = default;
 };

@@ -17,7 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/deadline.h"
 #include "base/durable_file.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
@@ -161,16 +161,15 @@ absl::StatusOr<ClusterState> ManifestDir::List() {
 }
 
 bool ManifestDir::WaitForChange(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const Deadline deadline(timeout);
   for (;;) {
     if (Watch()) return true;  // it (re)appeared: nobody has read it yet
-    const absl::Duration left =
-        std::max(deadline - absl::Now(), absl::ZeroDuration());
+    const absl::Duration left = deadline.Left();
     switch (Poll(watch_ < 0 ? std::min(left, kLookAgain) : left)) {
       case Woken::kInterrupted:
         return false;
       case Woken::kTimeout:
-        if (absl::Now() >= deadline) return false;
+        if (deadline.IsOver()) return false;
         continue;
       case Woken::kEvents:
         break;

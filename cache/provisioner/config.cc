@@ -18,20 +18,8 @@ struct Switches {
   bool version = false;
 };
 
-template <typename T>
-Flag ParsedFlag(std::string name, std::string value_name, std::string help,
-                absl::StatusOr<T> (*parse)(absl::string_view), T* target) {
-  return {.name = std::move(name),
-          .value_name = std::move(value_name),
-          .help = std::move(help),
-          .set = [parse, target](absl::string_view text) -> absl::Status {
-            ASSIGN_OR_RETURN(*target, parse(text));
-            return absl::OkStatus();
-          }};
-}
-
 std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
-  return {
+  std::vector<Flag> flags = {
       StringFlag("data-dir", "DIR", "where the cache lives", &config->data_dir),
       StringFlag("dynakube-dir", "DIR",
                  "manifests of DynaKubes, Secrets and ConfigMaps",
@@ -48,9 +36,11 @@ std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
                  ParseLogFormat, &config->log_format),
       ParsedFlag("log-level", "LEVEL", "debug, info (default), warning, error",
                  ParseLogLevel, &config->log_level),
-      SwitchFlag("help", "print this and exit", &switches->help),
       SwitchFlag("version", "print the version and exit", &switches->version),
+      SwitchFlag("help", "print this and exit", &switches->help),
   };
+  flags.back().short_name = 'h';
+  return flags;
 }
 
 absl::Status CheckDirectory(absl::string_view flag, const std::string& path) {

@@ -20,11 +20,13 @@ void LogObserver::OnReconciled(const ReconcileReport& report) {
   bar_.Clear();
   const TenantRow& row = report.row;
   LogFields fields = {{"dynakube", row.dynakube},
+                      {"namespace", row.namespace_name},
                       {"tenant", row.tenant_uuid},
                       {"version", row.version},
                       {"agent", row.agent_id},
                       {"duration", Milliseconds(report.duration)},
-                      {"state", Name(row.state)}};
+                      {"state", Name(row.state)},
+                      {"code", absl::StatusCodeToString(report.code)}};
   if (report.installed) fields.push_back({"installed", "true"});
   if (!row.reason.empty()) fields.push_back({"cause", row.reason});
   if (report.cancelled) {

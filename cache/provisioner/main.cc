@@ -11,18 +11,23 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/deadline.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/privilege.h"
 #include "cache/provisioner/config.h"
 #include "cache/provisioner/log_observer.h"
 #include "cache/provisioner/progress_bar.h"
 #include "cache/provisioner/provisioner.h"
+#include "cache/provisioner/shutdown.h"
 
 namespace oneagent {
 namespace {
 
-// What is being unpacked when the end is asked for may take minutes.
+// What is being unpacked when the end is asked for may take minutes, and so may
+// what is being mended at the start.
 constexpr absl::Duration kLongestEnd = absl::Seconds(3);
+constexpr absl::Duration kLongestStop = absl::Seconds(1);
 
 void Complain(const absl::Status& status) {
   std::fprintf(stderr, "oneagent-csi-provisioner: %s\n",
@@ -39,16 +44,29 @@ sigset_t BlockTermination() {
   return signals;
 }
 
-// Asks for the end when a signal comes; ends itself by one of its own.
+// Asks for the end when a signal comes, and sees to it that it comes: a start
+// may wait for a lock or mend a large tree, and neither looks up.
 class SignalWaiter {
  public:
-  SignalWaiter(const sigset_t& signals, Provisioner& provisioner)
-      : thread_([signals, &provisioner] {
+  // `exit_code` is that of a process that does not come to its end by itself.
+  SignalWaiter(const sigset_t& signals, Shutdown& shutdown, const Log& log,
+               int exit_code)
+      : thread_([this, signals, &shutdown, &log, exit_code] {
           int received = 0;
           sigwait(&signals, &received);
-          provisioner.RequestEnd();
+          shutdown.Request();
+          if (WaitUntilOver(kLongestEnd + kLongestStop)) return;
+          log.Info("stopped while busy");
+          _exit(exit_code);
         }) {}
   ~SignalWaiter() {
+    {
+      MutexLock lock(mu_);
+      is_over_ = true;
+      over_.NotifyAll();
+    }
+    // The thread takes the signal, which is blocked, by sigwait.
+    // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
     pthread_kill(thread_.native_handle(), SIGTERM);
     thread_.join();
   }
@@ -56,7 +74,21 @@ class SignalWaiter {
   SignalWaiter& operator=(const SignalWaiter&) = delete;
 
  private:
-  std::thread thread_;
+  bool WaitUntilOver(absl::Duration timeout) {
+    const Deadline deadline(timeout);
+    MutexLock lock(mu_);
+    while (!is_over_) {
+      const absl::Duration left = deadline.Left();
+      if (left == absl::ZeroDuration()) return false;
+      over_.WaitFor(mu_, left);
+    }
+    return true;
+  }
+
+  Mutex mu_;
+  CondVar over_;
+  bool is_over_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread thread_;  // last: uses the others
 };
 
 int Run(const ProvisionerConfig& config) {
@@ -70,22 +102,23 @@ int Run(const ProvisionerConfig& config) {
                 clock);
   ProgressBar bar(STDERR_FILENO);
   LogObserver observer(log, bar);
+  Shutdown shutdown;
+  const bool is_once = config.action == ProvisionerConfig::Action::kRunOnce;
+  // Before anything that can block.
+  const SignalWaiter waiter(signals, shutdown, log, is_once ? 1 : 0);
   absl::StatusOr<std::unique_ptr<Provisioner>> provisioner =
-      Provisioner::Open(config, clock, observer);
+      Provisioner::Open(config, clock, observer, shutdown);
   if (!provisioner.ok()) {
     Complain(provisioner.status());
     return 1;
   }
   bool ok = true;
-  {
-    const SignalWaiter waiter(signals, **provisioner);
-    if (config.action == ProvisionerConfig::Action::kRunOnce) {
-      ok = (*provisioner)->RunOnce();
-    } else {
-      log.Info("started", {{"data-dir", config.data_dir},
-                           {"dynakube-dir", config.dynakube_dir}});
-      (*provisioner)->Run();
-    }
+  if (is_once) {
+    ok = (*provisioner)->RunOnce();
+  } else {
+    log.Info("started", {{"data-dir", config.data_dir},
+                         {"dynakube-dir", config.dynakube_dir}});
+    (*provisioner)->Run();
   }
   bar.Clear();
   if (!(*provisioner)->Stop(kLongestEnd)) {
@@ -94,7 +127,7 @@ int Run(const ProvisionerConfig& config) {
     log.Info("stopped in the middle of an installation");
     _exit(ok ? 0 : 1);
   }
-  if (config.action == ProvisionerConfig::Action::kRun) log.Info("stopped");
+  if (!is_once) log.Info("stopped");
   return ok ? 0 : 1;
 }
 

@@ -18,7 +18,8 @@ namespace oneagent {
 
 // How one reconcile of one DynaKube ended.
 struct ReconcileReport {
-  TenantRow row;           // as it stands now; never holds a secret
+  TenantRow row;  // as it stands now; never holds a secret
+  absl::StatusCode code = absl::StatusCode::kOk;  // kOk: ready
   bool installed = false;  // this reconcile brought the agent to the node
   // Another thread is at it; nothing failed, and the row is as it was.
   bool pending = false;

@@ -63,10 +63,10 @@ absl::StatusOr<Provisioner::Opened> Provisioner::OpenParts(
 
 absl::StatusOr<std::unique_ptr<Provisioner>> Provisioner::Open(
     const ProvisionerConfig& config, const Clock& clock,
-    CacheObserver& observer) {
+    CacheObserver& observer, Shutdown& shutdown) {
   ASSIGN_OR_RETURN(Opened opened, OpenParts(config, observer));
   std::unique_ptr<Provisioner> provisioner(
-      new Provisioner(config, clock, observer, std::move(opened)));
+      new Provisioner(config, clock, observer, shutdown, std::move(opened)));
   const absl::Status recovered = provisioner->scheduler_.Start();
   // One tree that cannot be recovered does not keep the others from pods.
   if (!recovered.ok()) observer.OnError("recover", recovered);
@@ -74,14 +74,16 @@ absl::StatusOr<std::unique_ptr<Provisioner>> Provisioner::Open(
 }
 
 Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
-                         CacheObserver& observer, Opened opened)
+                         CacheObserver& observer, Shutdown& shutdown,
+                         Opened opened)
     : clock_(clock),
       opened_(std::move(opened)),
+      shutdown_(shutdown),
       curl_(kUserAgent,
             [this](absl::Duration duration) { shutdown_.Sleep(duration); }),
       fetcher_(curl_, shutdown_),
       api_(fetcher_),
-      store_(Layout(config.data_dir), *opened_.index, clock),
+      store_(Layout(config.data_dir), *opened_.index, clock, opened_.boot_id),
       book_(Layout(config.data_dir), *opened_.index),
       collector_(store_, *opened_.index, clock, opened_.boot_id,
                  {.grace_period = config.grace_period,
@@ -100,12 +102,17 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
                   .index = *opened_.index,
                   .book = book_,
                   .gate = gate_,
-                  .observer = observer}) {}
+                  .observer = observer}) {
+  shutdown_.SetWaker([this] { opened_.source->Interrupt(); });
+}
+
+Provisioner::~Provisioner() { shutdown_.SetWaker(nullptr); }
 
 bool Provisioner::RunOnce() {
   const absl::Time now = clock_.Now();
   scheduler_.ListOnce(now);
-  scheduler_.WaitUntilSettled(now);
+  scheduler_.WaitUntilSettled(now, [this] { return shutdown_.IsRequested(); });
+  if (shutdown_.IsRequested()) return false;
   scheduler_.Collect();
   if (!scheduler_.IsListComplete()) return false;
   for (const Scheduler::Standing& standing : scheduler_.Standings()) {
@@ -119,11 +126,6 @@ void Provisioner::Run() {
     scheduler_.RunOnce(clock_.Now());
     if (opened_.source->WaitForChange(kTick)) scheduler_.ListSoon();
   }
-}
-
-void Provisioner::RequestEnd() {
-  shutdown_.Request();
-  opened_.source->Interrupt();
 }
 
 }  // namespace oneagent

@@ -1,7 +1,8 @@
 // The provisioner as a whole: its parts, wired up, and its two ways to run.
 //
-//   auto provisioner = Provisioner::Open(config, clock, observer);
-//   (*provisioner)->Run();       // until RequestEnd, from another thread
+//   Shutdown shutdown;           // Request it from another thread
+//   auto provisioner = Provisioner::Open(config, clock, observer, shutdown);
+//   (*provisioner)->Run();       // until then
 #ifndef CACHE_PROVISIONER_PROVISIONER_H_
 #define CACHE_PROVISIONER_PROVISIONER_H_
 
@@ -31,20 +32,23 @@ namespace oneagent {
 class Provisioner {
  public:
   // Prepares the data directory, opens the index and recovers what a crash
-  // left. Clock and observer are borrowed and must outlive it. Errors name the
-  // flag: another provisioner works in --data-dir, or it cannot be used.
+  // left. Clock, observer and shutdown are borrowed and must outlive it. Errors
+  // name the flag: another provisioner works in --data-dir, or it cannot be
+  // used.
   static absl::StatusOr<std::unique_ptr<Provisioner>> Open(
       const ProvisionerConfig& config, const Clock& clock,
-      CacheObserver& observer);
+      CacheObserver& observer, Shutdown& shutdown);
+  ~Provisioner();
+  Provisioner(const Provisioner&) = delete;
+  Provisioner& operator=(const Provisioner&) = delete;
 
   // One list, every DynaKube to its end, one collection. True when all are
-  // ready and nothing was left out.
+  // ready and nothing was left out; false too when the end was asked for
+  // before, which it does not wait beyond. Downloads end within a second.
   bool RunOnce();
-  // Until RequestEnd.
+  // Until the end is asked for.
   void Run();
 
-  // Thread-safe; also before Run. Downloads end within a second.
-  void RequestEnd();
   // False when something still ran after `timeout`: the process may just end,
   // which is no worse than a crash.
   bool Stop(absl::Duration timeout) { return scheduler_.Stop(timeout); }
@@ -60,11 +64,11 @@ class Provisioner {
                                           CacheObserver& observer);
 
   Provisioner(const ProvisionerConfig& config, const Clock& clock,
-              CacheObserver& observer, Opened opened);
+              CacheObserver& observer, Shutdown& shutdown, Opened opened);
 
   const Clock& clock_;
   const Opened opened_;  // its lock on staging/ is held as long as this lives
-  Shutdown shutdown_;
+  Shutdown& shutdown_;
   CurlFetcher curl_;
   CancellableFetcher fetcher_;
   DeploymentApi api_;
@@ -72,7 +76,7 @@ class Provisioner {
   TenantBook book_;
   CommitGate gate_;
   Collector collector_;
-  Reconciler reconciler_;
+  TenantReconciler reconciler_;
   Scheduler scheduler_;
 };
 

@@ -41,6 +41,17 @@ bool AsksTheSame(const TenantAccess& a, const TenantAccess& b) {
          a.host_group == b.host_group;
 }
 
+absl::StatusOr<std::vector<ConfProperty>> PropertiesFromSecret(
+    const DesiredTenant& desired) {
+  absl::StatusOr<ProcessConfig> config =
+      ParseProcessConfig(desired.process_config);
+  if (config.ok()) return std::move(config->properties);
+  return absl::FailedPreconditionError(
+      absl::StrCat("Secret ", desired.namespace_name, "/", desired.dynakube,
+                   kProcessConfigSecret, ": ", kProcessConfigKey, ": ",
+                   config.status().message()));
+}
+
 absl::Status CheckComplete(const ConnectionDetails& tenant) {
   const char* missing = tenant.tenant_uuid.empty()    ? "tenantUUID"
                         : tenant.tenant_token.empty() ? "tenantToken"
@@ -54,14 +65,16 @@ absl::Status CheckComplete(const ConnectionDetails& tenant) {
 
 }  // namespace
 
-Reconciler::Reconciler(const Parts& parts)
+TenantReconciler::TenantReconciler(const Parts& parts)
     : parts_(parts),
       installer_(parts.store, parts.index, parts.api, parts.observer) {}
 
-ReconcileReport Reconciler::Reconcile(const TenantTask& task) {
+ReconcileReport TenantReconciler::Reconcile(const TenantTask& task) {
   const absl::Time start = parts_.clock.Now();
   Attempt attempt;
-  TenantRow row = RowBefore(task);
+  absl::StatusOr<TenantRow> before = RowBefore(task);
+  if (!before.ok()) return GiveUp(task, before.status());
+  TenantRow row = *std::move(before);
   absl::Status outcome = task.desired.status();
   if (outcome.ok()) {
     attempt.desired = *task.desired;
@@ -77,19 +90,31 @@ ReconcileReport Reconciler::Reconcile(const TenantTask& task) {
     row.state = TenantState::kFailed;
     row.reason = std::string(written.message());
   }
+  report.code = written.ok() ? outcome.code() : written.code();
   report.row = std::move(row);
   report.duration = parts_.clock.Now() - start;
   parts_.observer.OnReconciled(report);
   return report;
 }
 
-TenantRow Reconciler::RowBefore(const TenantTask& task) {
-  TenantRow row;
-  // Unreadable on both sides: nobody can say what pods get, so they get what
-  // this reconcile finds.
-  absl::StatusOr<std::optional<TenantRow>> found =
-      parts_.book.Find(task.dynakube);
-  if (found.ok() && found->has_value()) row = **std::move(found);
+// Without what there was before nothing is written: what pods get would be
+// replaced by what this reconcile, which may fail, knows of it.
+ReconcileReport TenantReconciler::GiveUp(const TenantTask& task,
+                                         const absl::Status& why) {
+  ReconcileReport report;
+  report.row.dynakube = task.dynakube;
+  report.row.namespace_name = task.namespace_name;
+  report.row.state = TenantState::kFailed;
+  report.row.reason = std::string(why.message());
+  report.code = why.code();
+  parts_.observer.OnReconciled(report);
+  return report;
+}
+
+absl::StatusOr<TenantRow> TenantReconciler::RowBefore(const TenantTask& task) {
+  ASSIGN_OR_RETURN(const std::optional<TenantRow> found,
+                   parts_.book.Find(task.dynakube));
+  TenantRow row = found.value_or(TenantRow());
   row.dynakube = task.dynakube;
   if (!task.namespace_name.empty()) {
     row.namespace_name = task.namespace_name;
@@ -100,9 +125,10 @@ TenantRow Reconciler::RowBefore(const TenantTask& task) {
 }
 
 // Writes how it ended. What the row has of agent and config is by now either
-// new (OK) or as it was.
-absl::Status Reconciler::Conclude(const absl::Status& outcome,
-                                  const Attempt& attempt, TenantRow& row) {
+// new or as it was.
+absl::Status TenantReconciler::Conclude(const absl::Status& outcome,
+                                        const Attempt& attempt,
+                                        TenantRow& row) {
   row.updated_at = parts_.clock.Now();
   if (outcome.code() == absl::StatusCode::kCancelled) return absl::OkStatus();
   if (outcome.ok()) {
@@ -127,7 +153,8 @@ absl::Status Reconciler::Conclude(const absl::Status& outcome,
   return parts_.book.Write(row);
 }
 
-absl::Status Reconciler::RunWithoutAgent(Attempt& attempt, TenantRow& row) {
+absl::Status TenantReconciler::RunWithoutAgent(Attempt& attempt,
+                                               TenantRow& row) {
   const DesiredTenant& desired = attempt.desired;
   row.agent_id.clear();
   row.config_id.clear();
@@ -143,7 +170,7 @@ absl::Status Reconciler::RunWithoutAgent(Attempt& attempt, TenantRow& row) {
   return absl::OkStatus();
 }
 
-absl::Status Reconciler::Run(Attempt& attempt, TenantRow& row) {
+absl::Status TenantReconciler::Run(Attempt& attempt, TenantRow& row) {
   const DesiredTenant& desired = attempt.desired;
   switch (ChooseSource(desired)) {
     case AgentSource::kImage:
@@ -153,56 +180,58 @@ absl::Status Reconciler::Run(Attempt& attempt, TenantRow& row) {
       break;
   }
   const TenantAccess access = AccessOf(desired);
-  const Platform platform = ThisPlatform();
-  attempt.version = desired.version;
-  ASSIGN_OR_RETURN(attempt.tenant, WhoIsTheTenant(desired, access));
-  if (attempt.version.empty()) {
-    ASSIGN_OR_RETURN(attempt.version,
-                     parts_.api.LatestVersion(access, platform));
-  }
-  ASSIGN_OR_RETURN(const std::vector<ConfProperty> from_tenant,
-                   ProcessProperties(desired.dynakube, access));
-  ASSIGN_OR_RETURN(const std::vector<ConfProperty> properties,
-                   TenantProperties(desired, attempt.tenant, from_tenant));
+  RETURN_IF_ERROR(FindOut(access, /*is_first=*/row.config_id.empty(), attempt));
   Failpoint("reconcile:1");
 
+  const Platform platform = ThisPlatform();
   const AgentIdentity identity = {.kind = "zip",
                                   .version = attempt.version,
                                   .arch = platform.arch,
                                   .flavor = platform.flavor};
-  ASSIGN_OR_RETURN(const std::optional<AgentRow> installed,
-                   installer_.FindInstalled(identity));
-  std::unique_ptr<AgentInstaller::Flight> flight;
-  if (!installed.has_value()) {
-    RETURN_IF_ERROR(Announce(attempt, row));
-    ASSIGN_OR_RETURN(flight, installer_.Download(access, platform, identity));
-  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<AgentInstaller::Flight> flight,
+                   DownloadIfMissing(access, identity, attempt, row));
 
   // From here to the row, nothing may be collected.
   const CommitGate::Commit commit(parts_.gate);
   ASSIGN_OR_RETURN(const AgentRow agent,
                    EnsureAgent(identity, flight, attempt));
   Failpoint("reconcile:2");
-  ASSIGN_OR_RETURN(const ConfigRow config,
-                   InstallConfig(attempt, agent.id, properties));
+  ASSIGN_OR_RETURN(const ConfigRow config, InstallConfig(attempt, agent.id));
   Failpoint("reconcile:3");
-  TenantRow ready = row;
-  ready.tenant_uuid = attempt.tenant.tenant_uuid;
-  ready.agent_id = agent.id;
-  ready.config_id = config.id;
-  ready.version = attempt.version;
-  ready.state = TenantState::kReady;
-  ready.reason.clear();
-  ready.updated_at = parts_.clock.Now();
-  RETURN_IF_ERROR(parts_.book.Write(ready));
+  RETURN_IF_ERROR(Switch(attempt, agent.id, config.id, row));
   Failpoint("reconcile:4");
-  row = std::move(ready);
+  return attempt.incomplete;
+}
+
+// Everything that is asked for before anything is done.
+absl::Status TenantReconciler::FindOut(const TenantAccess& access,
+                                       bool is_first, Attempt& attempt) {
+  const DesiredTenant& desired = attempt.desired;
+  attempt.version = desired.version;
+  ASSIGN_OR_RETURN(attempt.tenant, WhoIsTheTenant(desired, access));
+  if (attempt.version.empty()) {
+    ASSIGN_OR_RETURN(attempt.version,
+                     parts_.api.LatestVersion(access, ThisPlatform()));
+  }
+  absl::StatusOr<std::vector<ConfProperty>> from_tenant =
+      ProcessProperties(desired, access);
+  if (!from_tenant.ok()) {
+    const absl::Status& why = from_tenant.status();
+    // Pods that have a configuration keep it. Those that have none do not
+    // wait for what their agent can do without.
+    if (!is_first || absl::IsCancelled(why)) return why;
+    attempt.incomplete = absl::Status(
+        why.code(), absl::StrCat(why.message(), "; installed without it"));
+    from_tenant = std::vector<ConfProperty>();
+  }
+  ASSIGN_OR_RETURN(attempt.properties,
+                   TenantProperties(desired, attempt.tenant, *from_tenant));
   return absl::OkStatus();
 }
 
 // tenantUUID from the status, never from apiUrl, which may be an alias; what
 // an operator did not write is asked for.
-absl::StatusOr<ConnectionDetails> Reconciler::WhoIsTheTenant(
+absl::StatusOr<ConnectionDetails> TenantReconciler::WhoIsTheTenant(
     const DesiredTenant& desired, const TenantAccess& access) {
   ConnectionDetails tenant = {.tenant_uuid = desired.tenant_uuid,
                               .tenant_token = desired.tenant_token,
@@ -225,8 +254,11 @@ absl::StatusOr<ConnectionDetails> Reconciler::WhoIsTheTenant(
   return tenant;
 }
 
-absl::StatusOr<std::vector<ConfProperty>> Reconciler::ProcessProperties(
-    const std::string& dynakube, const TenantAccess& access) {
+absl::StatusOr<std::vector<ConfProperty>> TenantReconciler::ProcessProperties(
+    const DesiredTenant& desired, const TenantAccess& access) {
+  // The operator asked, so that not every node has to.
+  if (!desired.process_config.empty()) return PropertiesFromSecret(desired);
+  const std::string& dynakube = desired.dynakube;
   ProcessConfig known;
   {
     MutexLock lock(mu_);
@@ -243,7 +275,20 @@ absl::StatusOr<std::vector<ConfProperty>> Reconciler::ProcessProperties(
   return std::move(newer->properties);
 }
 
-absl::StatusOr<AgentRow> Reconciler::EnsureAgent(
+// Null when the agent is on the node.
+absl::StatusOr<std::unique_ptr<AgentInstaller::Flight>>
+TenantReconciler::DownloadIfMissing(const TenantAccess& access,
+                                    const AgentIdentity& identity,
+                                    const Attempt& attempt,
+                                    const TenantRow& row) {
+  ASSIGN_OR_RETURN(const std::optional<AgentRow> installed,
+                   installer_.FindInstalled(identity));
+  if (installed.has_value()) return nullptr;
+  RETURN_IF_ERROR(Announce(attempt, row));
+  return installer_.Download(access, ThisPlatform(), identity);
+}
+
+absl::StatusOr<AgentRow> TenantReconciler::EnsureAgent(
     const AgentIdentity& identity,
     const std::unique_ptr<AgentInstaller::Flight>& flight, Attempt& attempt) {
   if (flight != nullptr) {
@@ -257,20 +302,37 @@ absl::StatusOr<AgentRow> Reconciler::EnsureAgent(
       "agent ", identity.version, ": was collected just now, comes again"));
 }
 
-absl::StatusOr<ConfigRow> Reconciler::InstallConfig(
-    const Attempt& attempt, const std::string& agent_id,
-    const std::vector<ConfProperty>& properties) {
+absl::StatusOr<ConfigRow> TenantReconciler::InstallConfig(
+    const Attempt& attempt, const std::string& agent_id) {
   absl::StatusOr<std::string> own =
       parts_.store.ReadAgentFile(agent_id, kProcessConfPath);
   if (absl::IsNotFound(own.status())) own = std::string();
   if (!own.ok()) return own.status();
   const std::map<std::string, std::string> files = {
-      {kProcessConfPath, MergeProcessConf(*own, properties)}};
+      {kProcessConfPath, MergeProcessConf(*own, attempt.properties)}};
   return parts_.store.InstallConfig(attempt.desired.dynakube, files);
 }
 
+// From here on, new pods get the new agent and configuration.
+absl::Status TenantReconciler::Switch(const Attempt& attempt,
+                                      const std::string& agent_id,
+                                      const std::string& config_id,
+                                      TenantRow& row) {
+  TenantRow ready = row;
+  ready.tenant_uuid = attempt.tenant.tenant_uuid;
+  ready.agent_id = agent_id;
+  ready.config_id = config_id;
+  ready.version = attempt.version;
+  ready.state = TenantState::kReady;
+  ready.reason.clear();
+  ready.updated_at = parts_.clock.Now();
+  RETURN_IF_ERROR(parts_.book.Write(ready));
+  row = std::move(ready);
+  return absl::OkStatus();
+}
+
 // A download takes its time: says so before it begins.
-absl::Status Reconciler::Announce(const Attempt& attempt, TenantRow row) {
+absl::Status TenantReconciler::Announce(const Attempt& attempt, TenantRow row) {
   row.tenant_uuid = attempt.tenant.tenant_uuid;
   row.version = attempt.version;
   row.state = TenantState::kWaiting;

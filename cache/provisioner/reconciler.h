@@ -4,7 +4,10 @@
 //
 // Whatever fails leaves what new pods get as it is and says why in the
 // tenant's state and reason: FailedPrecondition is `waiting` (for an object, a
-// field, the operator), everything else `failed`.
+// field, the operator), everything else `failed`. One thing does not stop the
+// very first installation: without the tenant's process configuration the
+// agent is installed with what the node knows, in state `failed` (or `waiting`)
+// and with a reason that says so, so that pods are not kept waiting for it.
 #ifndef CACHE_PROVISIONER_RECONCILER_H_
 #define CACHE_PROVISIONER_RECONCILER_H_
 
@@ -37,7 +40,7 @@ struct TenantTask {
   bool operator==(const TenantTask&) const = default;
 };
 
-class Reconciler {
+class TenantReconciler {
  public:
   struct Parts {  // all borrowed, must outlive the reconciler
     Store& store;
@@ -48,7 +51,7 @@ class Reconciler {
     const Clock& clock;
     CacheObserver& observer;
   };
-  explicit Reconciler(const Parts& parts);
+  explicit TenantReconciler(const Parts& parts);
 
   // Never fails as a whole: how it ended is in the report, which the observer
   // gets, too.
@@ -60,6 +63,9 @@ class Reconciler {
     DesiredTenant desired;
     ConnectionDetails tenant;
     std::string version;
+    std::vector<ConfProperty> properties;
+    // Why the process configuration is missing from the properties.
+    absl::Status incomplete;
     bool installed = false;
   };
   struct KnownConfig {
@@ -68,19 +74,26 @@ class Reconciler {
   };
 
   absl::Status Run(Attempt& attempt, TenantRow& row);
+  absl::Status FindOut(const TenantAccess& access, bool is_first,
+                       Attempt& attempt);
   absl::Status RunWithoutAgent(Attempt& attempt, TenantRow& row);
   absl::StatusOr<ConnectionDetails> WhoIsTheTenant(const DesiredTenant& desired,
                                                    const TenantAccess& access);
   absl::StatusOr<std::vector<ConfProperty>> ProcessProperties(
-      const std::string& dynakube, const TenantAccess& access);
+      const DesiredTenant& desired, const TenantAccess& access);
+  absl::StatusOr<std::unique_ptr<AgentInstaller::Flight>> DownloadIfMissing(
+      const TenantAccess& access, const AgentIdentity& identity,
+      const Attempt& attempt, const TenantRow& row);
   absl::StatusOr<AgentRow> EnsureAgent(
       const AgentIdentity& identity,
       const std::unique_ptr<AgentInstaller::Flight>& flight, Attempt& attempt);
-  absl::StatusOr<ConfigRow> InstallConfig(
-      const Attempt& attempt, const std::string& agent_id,
-      const std::vector<ConfProperty>& properties);
+  absl::StatusOr<ConfigRow> InstallConfig(const Attempt& attempt,
+                                          const std::string& agent_id);
+  absl::Status Switch(const Attempt& attempt, const std::string& agent_id,
+                      const std::string& config_id, TenantRow& row);
   absl::Status Announce(const Attempt& attempt, TenantRow row);
-  TenantRow RowBefore(const TenantTask& task);
+  ReconcileReport GiveUp(const TenantTask& task, const absl::Status& why);
+  absl::StatusOr<TenantRow> RowBefore(const TenantTask& task);
   absl::Status Conclude(const absl::Status& outcome, const Attempt& attempt,
                         TenantRow& row);
 

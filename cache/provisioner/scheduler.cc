@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "base/durable_file.h"
 #include "base/status_macros.h"
+#include "cache/store/identity.h"
 
 namespace oneagent {
 namespace {
@@ -25,6 +26,7 @@ constexpr absl::Duration kCollectAtLeast = absl::Minutes(1);
 constexpr absl::Duration kReadyAgain = absl::Minutes(5);
 constexpr absl::Duration kWaitingAgain = absl::Minutes(1);
 constexpr absl::Duration kFirstRetry = absl::Seconds(15);
+constexpr absl::Duration kLookWhetherEnded = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Minutes(5);
 
 absl::Duration RetryDelay(int failures) {
@@ -33,15 +35,23 @@ absl::Duration RetryDelay(int failures) {
   return std::min(delay, kLongestRetry);
 }
 
-// How many "<id>.json" there are.
-absl::StatusOr<std::set<std::string>> RecordNames(
+// A DynaKube may ask for longer pauses: each look asks the tenant's API.
+absl::Duration ReadyDelay(const TenantTask& task) {
+  return task.desired.ok() ? std::max(kReadyAgain, task.desired->api_pause)
+                           : kReadyAgain;
+}
+
+// Everything in `directory` that should have a row: records, and trees, which
+// may have lost theirs.
+absl::StatusOr<std::set<std::string>> NamesWithRows(
     const std::string& directory) {
   ASSIGN_OR_RETURN(const std::vector<std::string> names,
                    ListDirectory(directory));
   std::set<std::string> ids;
   for (const std::string& name : names) {
     const absl::string_view id = absl::StripSuffix(name, ".json");
-    if (id.size() < name.size() && name[0] != '.') ids.emplace(id);
+    const bool is_record = id.size() < name.size() && name[0] != '.';
+    if (is_record || IsTreeId(name)) ids.emplace(id);
   }
   return ids;
 }
@@ -122,7 +132,8 @@ absl::StatusOr<bool> Scheduler::RowsAreMissing() {
   }
   for (const std::string& directory :
        {layout.AgentsDir(), layout.ConfigsDir(), layout.TenantsDir()}) {
-    ASSIGN_OR_RETURN(const std::set<std::string> names, RecordNames(directory));
+    ASSIGN_OR_RETURN(const std::set<std::string> names,
+                     NamesWithRows(directory));
     for (const std::string& name : names) {
       if (!ids.contains(absl::StrCat(directory, "/", name, ".json"))) {
         return true;
@@ -286,10 +297,10 @@ void Scheduler::Finished(const ReconcileReport& report) {
   }
   const bool failed = report.row.state == TenantState::kFailed;
   entry.failures = failed ? entry.failures + 1 : 0;
-  entry.due =
-      ended + (failed ? RetryDelay(entry.failures)
-               : report.row.state == TenantState::kReady ? kReadyAgain
-                                                         : kWaitingAgain);
+  entry.due = ended + (failed ? RetryDelay(entry.failures)
+                       : report.row.state == TenantState::kReady
+                           ? ReadyDelay(entry.task)
+                           : kWaitingAgain);
   for (auto& [name, each] : entries_) {
     if (!each.put_off) continue;
     each.put_off = false;
@@ -330,10 +341,13 @@ bool Scheduler::CollectIfPossible() {
 
 void Scheduler::Collect() { CollectIfPossible(); }
 
-void Scheduler::WaitUntilSettled(absl::Time now) {
+void Scheduler::WaitUntilSettled(absl::Time now,
+                                 const std::function<bool()>& is_ended) {
   for (;;) {
     StartDue(now);
-    pool_->WaitUntilIdle(absl::InfiniteDuration());
+    do {
+      if (is_ended != nullptr && is_ended()) return;
+    } while (!pool_->WaitUntilIdle(kLookWhetherEnded));
     MutexLock lock(mu_);
     const bool unsettled =
         std::any_of(entries_.begin(), entries_.end(), [now](const auto& each) {

@@ -7,15 +7,17 @@
 //   }
 //
 // A DynaKube is reconciled at once when what it asks for has changed, else
-// every 5 minutes (ready), every minute (waiting) or after a growing delay
-// (failed: 15 s doubling up to 5 min). Reconciles and collections run on a few
-// threads; a tenant that is slow holds up nobody but itself.
+// every 5 minutes (ready; later if it asks the API to be spared), every minute
+// (waiting) or after a growing delay (failed: 15 s doubling up to 5 min).
+// Reconciles and collections run on a few threads; a tenant that is slow holds
+// up nobody but itself.
 //
 // Start, RunOnce and the other calls belong to one thread.
 #ifndef CACHE_PROVISIONER_SCHEDULER_H_
 #define CACHE_PROVISIONER_SCHEDULER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,7 +42,7 @@ class Scheduler {
  public:
   struct Parts {  // all borrowed, must outlive the scheduler
     DynaKubeSource& source;
-    Reconciler& reconciler;
+    TenantReconciler& reconciler;
     Collector& collector;
     Store& store;
     Index& index;
@@ -69,9 +71,10 @@ class Scheduler {
 
   // For --once and tests. ListOnce is RunOnce up to and without starting
   // anything; WaitUntilSettled starts what is due at `now`, and what waits for
-  // it, until nothing is left.
+  // it, until nothing is left or `is_ended` (if any) says so.
   void ListOnce(absl::Time now);
-  void WaitUntilSettled(absl::Time now);
+  void WaitUntilSettled(absl::Time now,
+                        const std::function<bool()>& is_ended = nullptr);
   // A collection on the calling thread, while nothing else runs.
   void Collect();
   // By name.

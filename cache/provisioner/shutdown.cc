@@ -1,6 +1,8 @@
 #include "cache/provisioner/shutdown.h"
 
-#include "absl/time/clock.h"
+#include <utility>
+
+#include "base/deadline.h"
 
 namespace oneagent {
 
@@ -8,6 +10,13 @@ void Shutdown::Request() {
   MutexLock lock(mu_);
   is_requested_ = true;
   requested_.NotifyAll();
+  if (waker_ != nullptr) waker_();
+}
+
+void Shutdown::SetWaker(std::function<void()> waker) {
+  MutexLock lock(mu_);
+  waker_ = std::move(waker);
+  if (is_requested_ && waker_ != nullptr) waker_();
 }
 
 bool Shutdown::IsRequested() const {
@@ -16,11 +25,11 @@ bool Shutdown::IsRequested() const {
 }
 
 void Shutdown::Sleep(absl::Duration duration) {
-  const absl::Time until = absl::Now() + duration;
+  const Deadline deadline(duration);
   MutexLock lock(mu_);
   while (!is_requested_) {
-    const absl::Duration left = until - absl::Now();
-    if (left <= absl::ZeroDuration()) return;
+    const absl::Duration left = deadline.Left();
+    if (left == absl::ZeroDuration()) return;
     requested_.WaitFor(mu_, left);
   }
 }

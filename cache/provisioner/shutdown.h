@@ -3,6 +3,8 @@
 #ifndef CACHE_PROVISIONER_SHUTDOWN_H_
 #define CACHE_PROVISIONER_SHUTDOWN_H_
 
+#include <functional>
+
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
@@ -14,6 +16,9 @@ class Shutdown {
  public:
   void Request();
   bool IsRequested() const;
+  // `waker` wakes what waits elsewhere: it is called by Request, or now when
+  // that was before. It must not call back. Null: none any more.
+  void SetWaker(std::function<void()> waker);
   // Sleeps, at most until Request.
   void Sleep(absl::Duration duration);
 
@@ -21,6 +26,7 @@ class Shutdown {
   mutable Mutex mu_;
   CondVar requested_;
   bool is_requested_ ABSL_GUARDED_BY(mu_) = false;
+  std::function<void()> waker_ ABSL_GUARDED_BY(mu_);
 };
 
 // Passes requests on, to be cancelled by a shutdown. Both are borrowed.

@@ -14,6 +14,7 @@
 #include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "cache/index/records.h"
+#include "cache/store/tree_lock.h"
 
 namespace oneagent {
 namespace {
@@ -29,10 +30,18 @@ absl::StatusOr<std::optional<TenantRow>> TenantBook::Find(
     absl::string_view dynakube) {
   absl::StatusOr<TenantRow> record = ReadTenantRecord(layout_, dynakube);
   if (record.ok()) return std::optional<TenantRow>(*std::move(record));
+  const bool is_gone = absl::IsNotFound(record.status()) ||
+                       absl::IsInvalidArgument(record.status());
+  if (!is_gone) return record.status();
   return index_.GetTenant(dynakube);
 }
 
 absl::Status TenantBook::Write(const TenantRow& row) {
+  ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(layout_.TenantsDir()));
+  return WriteBoth(row);
+}
+
+absl::Status TenantBook::WriteBoth(const TenantRow& row) {
   const absl::StatusOr<TenantRow> record =
       ReadTenantRecord(layout_, row.dynakube);
   if (!record.ok() || !SaysTheSame(*record, row)) {
@@ -50,6 +59,7 @@ absl::Status TenantBook::Write(const TenantRow& row) {
 
 absl::StatusOr<bool> TenantBook::Forget(absl::string_view dynakube,
                                         absl::Time now) {
+  ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(layout_.TenantsDir()));
   ASSIGN_OR_RETURN(std::optional<TenantRow> row, Find(dynakube));
   if (!row.has_value()) return false;
   const bool is_new = row->deleted_at == absl::InfinitePast();
@@ -58,12 +68,15 @@ absl::StatusOr<bool> TenantBook::Forget(absl::string_view dynakube,
     row->updated_at = now;
   }
   // Also when the record says so already: its row may have been lost.
-  RETURN_IF_ERROR(Write(*row));
+  RETURN_IF_ERROR(WriteBoth(*row));
   return is_new;
 }
 
 absl::Status TenantBook::RestoreOne(absl::string_view dynakube) {
+  // A record read here must not be put over the row of one written meanwhile.
+  ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(layout_.TenantsDir()));
   ASSIGN_OR_RETURN(TenantRow record, ReadTenantRecord(layout_, dynakube));
+  Failpoint("book:restore");
   ASSIGN_OR_RETURN(const std::optional<TenantRow> known,
                    index_.GetTenant(dynakube));
   if (known.has_value() && SaysTheSame(*known, record)) return absl::OkStatus();

@@ -1,6 +1,7 @@
 // What new pods of each DynaKube get: a record in tenants/ and a row in the
 // index, always in this order, so that the index can be filled from the
-// records. Thread-safe for different DynaKubes.
+// records. Thread-safe; the lock of tenants/ (cache/store/tree_lock.h) keeps
+// record and row of one writer together, also against a collection by the CLI.
 #ifndef CACHE_PROVISIONER_TENANT_BOOK_H_
 #define CACHE_PROVISIONER_TENANT_BOOK_H_
 
@@ -23,12 +24,14 @@ class TenantBook {
   TenantBook(Layout layout, Index& index)
       : layout_(std::move(layout)), index_(index) {}
 
-  // From the record; from the row when there is no readable record.
+  // From the record; from the row when there is no record, or a damaged one.
+  // Any other error is not an answer: what pods get may well be known.
   absl::StatusOr<std::optional<TenantRow>> Find(absl::string_view dynakube);
 
   // Writes record and row (sequence "book" in tenant_book.cc), or nothing
   // when both say the same already, updated_at aside. An agent or a config
   // that the index does not know is FailedPrecondition, the record written.
+  // Unavailable, as all that follow: the lock or the index cannot be had.
   absl::Status Write(const TenantRow& row);
 
   // As Write with deleted_at = now, if it is not set yet: true. The record
@@ -42,6 +45,8 @@ class TenantBook {
   absl::Status Restore();
 
  private:
+  // The lock held.
+  absl::Status WriteBoth(const TenantRow& row);
   absl::Status RestoreOne(absl::string_view dynakube);
 
   const Layout layout_;

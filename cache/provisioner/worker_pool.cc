@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "base/deadline.h"
 
 namespace oneagent {
 
@@ -25,11 +25,11 @@ void WorkerPool::Submit(std::function<void()> job) {
 }
 
 bool WorkerPool::WaitUntilIdle(absl::Duration timeout) {
-  const absl::Time until = absl::Now() + timeout;
+  const Deadline deadline(timeout);
   MutexLock lock(mu_);
   while (running_ > 0 || !jobs_.empty()) {
-    const absl::Duration left = until - absl::Now();
-    if (left <= absl::ZeroDuration()) return false;
+    const absl::Duration left = deadline.Left();
+    if (left == absl::ZeroDuration()) return false;
     if (left == absl::InfiniteDuration()) {
       idle_.Wait(mu_);
     } else {

@@ -154,6 +154,20 @@ absl::Status CheckVersion(absl::string_view version) {
               : absl::InvalidArgumentError("not an agent version");
 }
 
+absl::StatusOr<ProcessConfig> Checked(const v1::ProcessModuleConfig& config) {
+  if (config.properties().empty()) {
+    return absl::InvalidArgumentError("empty properties");
+  }
+  ProcessConfig result{.revision = config.revision(), .properties = {}};
+  for (const v1::ProcessModuleProperty& property : config.properties()) {
+    result.properties.push_back({.section = property.section(),
+                                 .key = property.key(),
+                                 .value = property.value()});
+    RETURN_IF_ERROR(CheckConfProperty(result.properties.back()));
+  }
+  return result;
+}
+
 std::string NameVersions(std::vector<std::string> versions) {
   const size_t more = versions.size() > kMaxVersionsNamed
                           ? versions.size() - kMaxVersionsNamed
@@ -291,19 +305,20 @@ absl::StatusOr<std::optional<ProcessConfig>> DeploymentApi::GetProcessConfig(
   if (config.revision() == 0 && config.properties().empty()) {
     return std::nullopt;
   }
-  ProcessConfig result{.revision = config.revision(), .properties = {}};
-  for (const v1::ProcessModuleProperty& property : config.properties()) {
-    result.properties.push_back({.section = property.section(),
-                                 .key = property.key(),
-                                 .value = property.value()});
-    status = CheckConfProperty(result.properties.back());
-    if (!status.ok()) {
-      // It names the property, and names come from the server too.
-      return absl::InvalidArgumentError(
-          absl::StrCat(kObject, ": ", Presentable(access, status.message())));
-    }
+  absl::StatusOr<ProcessConfig> result = Checked(config);
+  if (result.ok()) return *std::move(result);
+  // It names the property, and names come from the server too.
+  return absl::InvalidArgumentError(absl::StrCat(
+      kObject, ": ", Presentable(access, result.status().message())));
+}
+
+absl::StatusOr<ProcessConfig> ParseProcessConfig(absl::string_view json) {
+  v1::ProcessModuleConfig config;
+  // Protobuf's cause quotes the text, which may hold a tenant token.
+  if (!ParseJson(json, &config).ok()) {
+    return absl::InvalidArgumentError("not the JSON that was expected");
   }
-  return result;
+  return Checked(config);
 }
 
 }  // namespace oneagent

@@ -47,6 +47,12 @@ struct ProcessConfig {
   bool operator==(const ProcessConfig&) const = default;
 };
 
+// The JSON that processmoduleconfig answers. InvalidArgument when it is
+// something else, a property does not pass CheckConfProperty, or there is none
+// (taking that for a configuration would wipe the one that is there). No value
+// is in the message.
+absl::StatusOr<ProcessConfig> ParseProcessConfig(absl::string_view json);
+
 class DeploymentApi {
  public:
   // Borrowed; must outlive the API.
@@ -77,8 +83,8 @@ class DeploymentApi {
       const TenantAccess& access);
 
   // nullopt when nothing is newer than `revision` (304, or 200 without revision
-  // and properties), or the tenant has no such thing (404). Properties have
-  // passed CheckConfProperty.
+  // and properties), or the tenant has no such thing (404). InvalidArgument,
+  // too, as ParseProcessConfig.
   absl::StatusOr<std::optional<ProcessConfig>> GetProcessConfig(
       const TenantAccess& access, int64_t revision);
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/sha256.h"
 
@@ -13,6 +14,17 @@ std::string AgentId(const AgentIdentity& identity) {
   return Sha256Hex(absl::StrCat(identity.kind, nul, identity.version, nul,
                                 identity.arch, nul, identity.flavor))
       .substr(0, 16);
+}
+
+bool IsTreeId(absl::string_view name) {
+  if (name.size() != 16) return false;
+  for (const char c : name) {
+    if (!absl::ascii_isdigit(static_cast<unsigned char>(c)) &&
+        !(c >= 'a' && c <= 'f')) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace oneagent

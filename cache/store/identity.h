@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
+
 namespace oneagent {
 
 struct AgentIdentity {
@@ -18,6 +20,9 @@ struct AgentIdentity {
 // First 16 hex digits of SHA-256 over the four parts: the name of its
 // directory. DynaKubes of several tenants share a version, as they should.
 std::string AgentId(const AgentIdentity& identity);
+
+// Whether `name` can be that of a tree: 16 hex digits.
+bool IsTreeId(absl::string_view name);
 
 }  // namespace oneagent
 

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -20,6 +19,7 @@
 #include "base/status_macros.h"
 #include "base/trash.h"
 #include "cache/index/records.h"
+#include "cache/store/identity.h"
 #include "cache/store/manifest.h"
 #include "cache/store/store.h"
 #include "cache/store/tree_lock.h"
@@ -41,6 +41,8 @@ struct TreeKind {
   std::string parent;
   std::string trash;
   std::map<std::string, KnownRow> rows;
+  // Rows say who uses a tree: OK when they do, else why they cannot.
+  absl::Status rows_are_complete;
   std::function<std::string(const std::string& id)> tree;
   std::function<std::string(const std::string& id)> manifest;
   // OK when the manifest can be read and is of this id.
@@ -54,21 +56,19 @@ struct TreeKind {
       manifest_text;
 };
 
-bool IsTreeId(absl::string_view name) {
-  if (name.size() != 16) return false;
-  for (const char c : name) {
-    if (!absl::ascii_isdigit(static_cast<unsigned char>(c)) &&
-        !(c >= 'a' && c <= 'f')) {
-      return false;
-    }
-  }
-  return true;
-}
-
 // Left by a manifest that was being written; the tree lock is held, so nobody
 // is writing one now.
 bool IsTemporaryManifest(absl::string_view name) {
   return absl::StartsWith(name, ".") && absl::StrContains(name, ".json.tmp-");
+}
+
+// Without a manifest and of no use to anybody, or reported.
+absl::Status Discard(const TreeKind& kind, const std::string& id) {
+  if (!kind.rows_are_complete.ok()) {
+    return Annotate(kind.rows_are_complete, kind.tree(id));
+  }
+  RETURN_IF_ERROR(RemoveFileIfPresent(kind.manifest(id)));
+  return MoveToTrash(kind.tree(id), kind.trash);
 }
 
 absl::Status MendManifest(const TreeKind& kind, const std::string& id,
@@ -87,8 +87,7 @@ absl::Status MendManifest(const TreeKind& kind, const std::string& id,
         tree, ": has no manifest and is not what was installed, but ",
         row.leases, " volumes use it"));
   }
-  RETURN_IF_ERROR(RemoveFileIfPresent(kind.manifest(id)));
-  RETURN_IF_ERROR(MoveToTrash(tree, kind.trash));
+  RETURN_IF_ERROR(Discard(kind, id));
   return kind.set_missing(id);
 }
 
@@ -113,9 +112,7 @@ absl::Status RecoverTree(const TreeKind& kind, const std::string& id) {
   if (!absl::IsNotFound(record) && !absl::IsInvalidArgument(record)) {
     return record;
   }
-  if (has_row) return MendManifest(kind, id, row->second);
-  RETURN_IF_ERROR(RemoveFileIfPresent(kind.manifest(id)));
-  return MoveToTrash(kind.tree(id), kind.trash);
+  return has_row ? MendManifest(kind, id, row->second) : Discard(kind, id);
 }
 
 absl::Status RecoverTrees(const TreeKind& kind) {
@@ -174,6 +171,14 @@ absl::Status Store::SweepStaging(absl::Time older_than) {
   return first_error;
 }
 
+absl::Status Store::RowsAreComplete() {
+  ASSIGN_OR_RETURN(const std::string reconciled, index_.ReconciledBootId());
+  if (reconciled == boot_id_) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "has no readable manifest, and who uses it is not known before the "
+      "mounter has reconciled");
+}
+
 absl::Status Store::RecoverAgents() {
   ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(layout_.AgentsDir()));
   ASSIGN_OR_RETURN(const std::vector<AgentRow> rows, index_.ListAgents());
@@ -181,6 +186,7 @@ absl::Status Store::RecoverAgents() {
       .parent = layout_.AgentsDir(),
       .trash = layout_.TrashAgents(),
       .rows = {},
+      .rows_are_complete = RowsAreComplete(),
       .tree = [this](const std::string& id) { return layout_.AgentTree(id); },
       .manifest =
           [this](const std::string& id) { return layout_.AgentManifest(id); },
@@ -216,6 +222,7 @@ absl::Status Store::RecoverConfigs() {
       .parent = layout_.ConfigsDir(),
       .trash = layout_.TrashAgents(),
       .rows = {},
+      .rows_are_complete = RowsAreComplete(),
       .tree = [this](const std::string& id) { return layout_.ConfigTree(id); },
       .manifest =
           [this](const std::string& id) { return layout_.ConfigManifest(id); },

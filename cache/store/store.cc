@@ -9,7 +9,8 @@
 //   6  index row, state ready
 //   7  the archive is deleted
 // Dying before 5 leaves a tree that has no manifest and that nobody uses:
-// Recover sweeps it. Dying after 5 leaves a whole agent: Recover adopts it.
+// Recover sweeps it, once the mounter's rows can tell it from one that lost its
+// manifest. Dying after 5 leaves a whole agent: Recover adopts it.
 //
 // Sequence "remove" (both):
 //   1  index row deleted, if nothing refers to it
@@ -139,14 +140,6 @@ absl::StatusOr<Row> WholeRow(const Place& place, absl::StatusOr<Row> record) {
   return record;
 }
 
-absl::Status RefuseWhileLeased(const Place& place, int64_t leases) {
-  if (leases == 0) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const bool there, PathExists(place.tree));
-  if (!there) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      place.tree, ": its manifest is gone, but ", leases, " volumes use it"));
-}
-
 absl::StatusOr<UnpackedTree> WriteTree(
     const std::string& root, const std::map<std::string, std::string>& files) {
   ASSIGN_OR_RETURN(const std::unique_ptr<TreeWriter> writer,
@@ -197,8 +190,20 @@ absl::Status RemoveTree(const Place& place) {
 
 }  // namespace
 
-Store::Store(Layout layout, Index& index, const Clock& clock)
-    : layout_(std::move(layout)), index_(index), clock_(clock) {}
+Store::Store(Layout layout, Index& index, const Clock& clock,
+             std::string boot_id)
+    : layout_(std::move(layout)),
+      index_(index),
+      clock_(clock),
+      boot_id_(std::move(boot_id)) {}
+
+absl::Status Store::CheckReplaceable(const std::string& tree, int64_t leases) {
+  ASSIGN_OR_RETURN(const bool there, PathExists(tree));
+  if (!there) return absl::OkStatus();
+  if (leases == 0) return Annotate(RowsAreComplete(), tree);
+  return absl::FailedPreconditionError(absl::StrCat(
+      tree, ": its manifest is gone, but ", leases, " volumes use it"));
+}
 
 absl::StatusOr<AgentRow> Store::FindAgent(const std::string& id) {
   ASSIGN_OR_RETURN(AgentRow row, WholeRow(AgentPlace(layout_, id),
@@ -223,8 +228,14 @@ absl::StatusOr<AgentRow> Store::InstallAgent(const AgentIdentity& identity,
   const Place place = AgentPlace(layout_, id);
   absl::StatusOr<AgentRow> row = [&]() -> absl::StatusOr<AgentRow> {
     ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(place.parent));
-    return FindAgent(id);
+    absl::StatusOr<AgentRow> found = FindAgent(id);
+    if (!absl::IsNotFound(found.status())) return found;
+    // Before the unpacking, which would be for nothing.
+    ASSIGN_OR_RETURN(const int64_t leases, AgentLeases(id));
+    RETURN_IF_ERROR(CheckReplaceable(place.tree, leases));
+    return found;
   }();
+  if (absl::IsFailedPrecondition(row.status())) return row;
   if (absl::IsNotFound(row.status())) {
     row = UnpackAgent(id, identity, archive, progress);
     // What failed must not stay; what was committed is no longer there.
@@ -263,8 +274,8 @@ absl::StatusOr<AgentRow> Store::UnpackAgent(const std::string& id,
   ASSIGN_OR_RETURN(const std::string manifest,
                    AgentManifestText(row, std::move(tree)));
   ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(place.parent));
-  ASSIGN_OR_RETURN(const std::optional<AgentRow> old, index_.GetAgent(id));
-  RETURN_IF_ERROR(RefuseWhileLeased(place, old ? old->leases : 0));
+  ASSIGN_OR_RETURN(const int64_t leases, AgentLeases(id));
+  RETURN_IF_ERROR(CheckReplaceable(place.tree, leases));
   RETURN_IF_ERROR(Commit(place, manifest));
   RETURN_IF_ERROR(index_.PutAgent(row));
   StepDone(place, 6);
@@ -297,11 +308,16 @@ absl::StatusOr<ConfigRow> Store::InstallConfig(
   ASSIGN_OR_RETURN(const std::string manifest,
                    ConfigManifestText(row, std::move(tree)));
   ASSIGN_OR_RETURN(const int64_t leases, ConfigLeases(id));
-  RETURN_IF_ERROR(RefuseWhileLeased(place, leases));
+  RETURN_IF_ERROR(CheckReplaceable(place.tree, leases));
   RETURN_IF_ERROR(Commit(place, manifest));
   RETURN_IF_ERROR(index_.PutConfig(row));
   StepDone(place, 6);
   return row;
+}
+
+absl::StatusOr<int64_t> Store::AgentLeases(const std::string& id) {
+  ASSIGN_OR_RETURN(const std::optional<AgentRow> row, index_.GetAgent(id));
+  return row ? row->leases : 0;
 }
 
 absl::StatusOr<int64_t> Store::ConfigLeases(const std::string& id) {

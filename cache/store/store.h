@@ -31,8 +31,10 @@ struct StagedArchive {
 
 class Store {
  public:
-  // Index and clock are borrowed and must outlive the store.
-  Store(Layout layout, Index& index, const Clock& clock);
+  // Index and clock are borrowed and must outlive the store. `boot_id` is this
+  // boot's: rows name every user of a tree only when the mounter has reconciled
+  // in it.
+  Store(Layout layout, Index& index, const Clock& clock, std::string boot_id);
 
   // At start, before anything else: a manifest without a row is adopted, a
   // tree without a manifest goes to trash, a row without a tree becomes
@@ -40,7 +42,10 @@ class Store {
   // and *.part.*: they are resumed). A tree without a readable manifest that
   // has a row was whole once and may be in use: its manifest is written again
   // if files and bytes are as the row says, else it stays as it is and is
-  // reported (leased) or goes to trash. Names that are none of ours stay.
+  // reported (leased) or goes to trash. Nothing goes there before the mounter
+  // has reconciled in this boot, since until then any tree may be mounted:
+  // what would go is reported, and stays for the next call. Names that are
+  // none of ours stay.
   // Errors of one entry do not stop the others; the first is returned.
   absl::Status Recover();
 
@@ -52,7 +57,8 @@ class Store {
   // the archive is deleted afterwards, also when it is damaged. An agent that
   // is installed already is returned as it is.
   // Errors: InvalidArgument damaged or hostile archive, ResourceExhausted disk
-  // full, FailedPrecondition a tree without manifest is in use at its place,
+  // full, FailedPrecondition a tree without manifest is at its place and in
+  // use, or who uses it is not known (the archive stays for the next attempt),
   // Unavailable index; nothing half-done remains (with Unavailable the agent
   // may be whole on disk: the next call finds it).
   absl::StatusOr<AgentRow> InstallAgent(const AgentIdentity& identity,
@@ -93,12 +99,20 @@ class Store {
                                        const StagedArchive& archive,
                                        const UnpackProgress& progress);
   absl::StatusOr<int64_t> ConfigLeases(const std::string& id);
+  // OK when the mounter has reconciled this index in this boot;
+  // FailedPrecondition.
+  absl::Status RowsAreComplete();
+  // OK when nothing is at the place of agent or config, or nothing uses what
+  // is there, which has no manifest; FailedPrecondition. Tree lock held.
+  absl::Status CheckReplaceable(const std::string& tree, int64_t leases);
+  absl::StatusOr<int64_t> AgentLeases(const std::string& id);
   absl::Status RecoverAgents();
   absl::Status RecoverConfigs();
 
   const Layout layout_;
   Index& index_;
   const Clock& clock_;
+  const std::string boot_id_;
 };
 
 // Compares a tree with its manifest: one line per difference, naming the path

@@ -68,7 +68,7 @@ BenchNode::BenchNode(const std::string& mounter_program)
   Require(layout_.Prepare(Owner::kProvisioner));
   {
     const auto index = Required(Index::Open({.data_dir = data_dir_}));
-    Store store(layout_, *index, clock);
+    Store store(layout_, *index, clock, /*boot_id=*/"");
     const AgentIdentity identity = {
         .kind = "zip", .version = "1.0", .arch = "x86", .flavor = "multi"};
     const std::string part = layout_.StagingPart(AgentId(identity));

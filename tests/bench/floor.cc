@@ -28,7 +28,8 @@ T Required(absl::StatusOr<T> value) {
 
 Floor::Floor(BenchNode& node)
     : node_(node),
-      mounter_(Required(KernelMounter::Probe(node.layout().EmptyDir()))),
+      mounter_(Required(KernelMounter::Probe(node.layout().EmptyDir(),
+                                             node.layout().VolumesDir()))),
       targets_(Required(
           TargetResolver::Open(node.kubelet_dir(), TargetCheck::kKubelet))) {}
 

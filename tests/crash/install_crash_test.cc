@@ -36,6 +36,7 @@ class InstallCrashTest : public StoreFixture,
     if (config.ok()) used_config_ = config->id;
     EXPECT_OK(SetCurrent("other", IdOf("used"), used_config_));
     EXPECT_OK(AcquireLease("volume", "other"));
+    EXPECT_OK(index_->SetReconciled(kBootId));
   }
   ~InstallCrashTest() override {
     EXPECT_EQ(ReadTestFile(layout_.AgentTree(IdOf("used")) + "/agent/version"),
@@ -102,6 +103,9 @@ TEST_P(AgentInstallCrashTest, AndTheLossOfTheIndexAreRecoveredTogether) {
   const int step = GetParam();
   DieAt(absl::StrCat("install:", step), [this] { (void)Install("new"); });
   LoseIndex();
+  // Only step 4 leaves something that could be in use.
+  EXPECT_EQ(store_->Recover().ok(), step != 4);
+  ASSERT_OK(index_->SetReconciled(kBootId));
   ASSERT_OK(store_->Recover());
   ExpectConsistent();
   ASSERT_OK_AND_ASSIGN(const auto row, index_->GetAgent(IdOf("new")));

@@ -99,7 +99,7 @@ TEST_F(FailureTest, AWaitingPodIsServedWhenTheAgentArrives) {
 
 TEST_F(FailureTest, WrongToken) {
   node_.ApplyDynaKube({.version = kFirstAgentVersion, .token = "dt0c01.wrong"});
-  ExpectFailed("401");
+  ExpectFailed("connection info: HTTP 401: Token Authentication failed");
   EXPECT_THAT(node_.ProvisionerLog(), testing::Not(HasSubstr("dt0c01.wrong")));
 }
 
@@ -118,7 +118,7 @@ TEST_F(FailureTest, BrokenZip) {
   zip[2000] = 'y';  // the CRC does not fit any more
   ServeZip(zip);
   node_.ApplyDynaKube({.version = kFirstAgentVersion});
-  ExpectFailed("agent/lib64/liboneagentproc.so");
+  ExpectFailed("agent/lib64/liboneagentproc.so: ZIP bad CRC");
 }
 
 TEST_F(FailureTest, ZipThatWantsOut) {

@@ -61,7 +61,8 @@ struct ServedTenant {
 
   bool has_process_config = true;  // false: 404, as old tenants
   int64_t revision = 1;
-  std::vector<TenantProperty> properties;
+  // Empty ones beside a revision are a fault of the server's.
+  std::vector<TenantProperty> properties = {{"general", "served", "yes"}};
 };
 
 // What happens to a request instead of, or to, its proper answer.

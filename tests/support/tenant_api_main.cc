@@ -72,6 +72,7 @@ void ReadTenant(const std::string& path, ServedTenant& state) {
   v1::ProcessModuleConfig config;
   if (ReadPart(root, "processModuleConfig", &config)) {
     state.revision = config.revision();
+    state.properties.clear();
     for (const v1::ProcessModuleProperty& property : config.properties()) {
       state.properties.push_back(
           {property.section(), property.key(), property.value()});

@@ -3,8 +3,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <climits>
+#include <csignal>
+#include <cstdint>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "base/unique_fd.h"
+#include "gmock/gmock.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -59,6 +66,66 @@ TEST_F(LogTest, LinesBelowTheLevelAreNotWritten) {
   log.Debug("a");
   log.Info("b");
   EXPECT_EQ(Written(), "");
+}
+
+// A pipe whose reader does not read.
+class StalledLogTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    int fds[2];
+    ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+    read_end_.Reset(fds[0]);
+    write_end_.Reset(fds[1]);
+  }
+  // What is in the pipe; at least one byte.
+  std::string Read() {
+    std::string text(1 << 20, '\0');
+    const ssize_t count = read(read_end_.get(), text.data(), text.size());
+    EXPECT_GT(count, 0);
+    text.resize(static_cast<size_t>(count));
+    return text;
+  }
+
+  UniqueFd read_end_;
+  UniqueFd write_end_;
+  FakeClock clock_;
+};
+
+TEST_F(StalledLogTest, DropsLinesInsteadOfWaitingAndSaysHowMany) {
+  const Log log({.component = "mounter", .fd = write_end_.get()}, clock_);
+  constexpr int kLines = 10'000;  // a pipe takes 64 KiB
+  for (int i = 0; i < kLines; ++i) log.Info("line", {{"n", "0123456789"}});
+  const std::string first = Read();
+  const int64_t written = std::count(first.begin(), first.end(), '\n');
+  EXPECT_EQ(first.back(), '\n');
+  EXPECT_LT(written, kLines);
+  log.Info("again");
+  log.Info("and again");
+  EXPECT_EQ(Read(), absl::StrCat(
+                        "2026-11-22T10:00:00.000Z INFO mounter again "
+                        "dropped_lines=",
+                        kLines - written,
+                        "\n2026-11-22T10:00:00.000Z INFO mounter and again\n"));
+}
+
+TEST_F(StalledLogTest, LongValuesAreCutSoThatNoLineNeedsASecondPage) {
+  const Log log({.component = "mounter",
+                 .format = LogFormat::kJson,
+                 .fd = write_end_.get()},
+                clock_);
+  log.Error("failed", {{"error", std::string(100'000, '\n')}, {"pod", "p"}});
+  const std::string line = Read();
+  EXPECT_LE(line.size(), size_t{PIPE_BUF});
+  EXPECT_GT(line.size(), size_t{PIPE_BUF} / 3);
+  EXPECT_THAT(line, testing::EndsWith("\\n...\",\"pod\":\"p\"}\n"));
+}
+
+TEST_F(StalledLogTest, AReaderThatWentAwayIsNoObstacle) {
+  const Log log({.component = "mounter", .fd = write_end_.get()}, clock_);
+  read_end_.Reset();
+  const auto old = std::signal(SIGPIPE, SIG_IGN);
+  log.Info("nobody reads");
+  std::signal(SIGPIPE, old);
 }
 
 TEST(LogFlagTest, NamesOfLevelsAndFormats) {

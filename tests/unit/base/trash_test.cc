@@ -1,13 +1,18 @@
 #include "base/trash.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
+#include "base/unique_fd.h"
 #include "tests/support/leak_check.h"
 #include "tests/support/private_mounts.h"
 #include "tests/support/status_matchers.h"
@@ -103,6 +108,98 @@ TEST_F(TrashTest, AMountInsideIsNeverEntered) {
   // The others went, and this one goes now.
   EXPECT_THAT(ListDirectory(trash_), IsOkAndHolds(testing::ElementsAre("b")));
   EXPECT_OK(Empty().status());
+}
+
+// `depth` directories, each in the one before, the deepest with a file.
+void MakeDeep(const std::string& top, int depth) {
+  ASSERT_EQ(mkdir(top.c_str(), 0755), 0);
+  UniqueFd fd(open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 1; i < depth; ++i) {
+    ASSERT_EQ(mkdirat(fd.get(), "d", 0755), 0);
+    fd.Reset(openat(fd.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    ASSERT_TRUE(fd.ok());
+  }
+  const UniqueFd file(
+      openat(fd.get(), "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  ASSERT_TRUE(file.ok());
+}
+
+TEST_F(TrashTest, DepthOfATreeIsNoObstacle) {
+  MakeDeep(dir_.Path("trash/deep"), 3000);
+  // As a run that died would have left it.
+  dir_.WriteFile("trash/deep/.lifted-0/file", "x");
+  dir_.WriteFile("trash/deep/sibling/file", "x");
+  dir_.WriteFile("trash/other/file", "x");
+  ASSERT_OK_AND_ASSIGN(const TrashResult result, Empty());
+  EXPECT_EQ(result.trees, 2);
+  EXPECT_THAT(ListDirectory(trash_), IsOkAndHolds(testing::IsEmpty()));
+}
+
+TEST_F(TrashTest, DeepTreeIsDeletedInPlaceToo) {
+  MakeDeep(dir_.Path("deep"), 700);
+  EXPECT_OK(DeleteTree(dir_.Path("deep")));
+  EXPECT_THAT(PathExists(dir_.Path("deep")), IsOkAndHolds(false));
+}
+
+TEST_F(TrashTest, SiblingsOfWhatFailsAreDeleted) {
+  dir_.WriteFile("trash/tree/a/file", "x");
+  dir_.WriteFile("trash/tree/z/file", "x");
+  const std::string mounted = dir_.MakeDir("trash/tree/m/mounted");
+  dir_.WriteFile("trash/tree/m/file", "x");
+  ASSERT_EQ(mount("none", mounted.c_str(), "tmpfs", 0, nullptr), 0);
+  EXPECT_THAT(Empty(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                testing::HasSubstr("tree/m/mounted: another")));
+  EXPECT_THAT(ListDirectory(dir_.Path("trash/tree")),
+              IsOkAndHolds(testing::ElementsAre("m")));
+  EXPECT_THAT(ListDirectory(dir_.Path("trash/tree/m")),
+              IsOkAndHolds(testing::ElementsAre("mounted")));
+  ASSERT_EQ(umount(mounted.c_str()), 0);
+  EXPECT_OK(Empty().status());
+}
+
+// Bytes of heap that the process may still take are limited while it runs.
+TEST_F(TrashTest, AHugeDirectoryTakesNoMemory) {
+  constexpr int kFiles = 60'000;
+  ASSERT_EQ(mount("none", trash_.c_str(), "tmpfs", 0, "nr_inodes=0"), 0);
+  const std::string tree = dir_.MakeDir("trash/tree");
+  const UniqueFd fd(open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::string padding(200, 'x');
+  dir_.WriteFile("trash/tree/first", "x");
+  for (int i = 0; i < kFiles; ++i) {
+    ASSERT_EQ(linkat(fd.get(), "first", fd.get(),
+                     absl::StrCat(padding, i).c_str(), 0),
+              0);
+  }
+  const size_t before = mallinfo2().uordblks;
+  size_t most = before;
+  ASSERT_OK(EmptyTrash(trash_, absl::InfiniteFuture(), [&most] {
+              most = std::max(most, mallinfo2().uordblks);
+              return false;
+            }).status());
+  EXPECT_THAT(ListDirectory(trash_), IsOkAndHolds(testing::IsEmpty()));
+  // The names alone are 12 MB.
+  EXPECT_LT(most - before, size_t{1} << 20);
+  EXPECT_EQ(umount2(trash_.c_str(), MNT_DETACH), 0);
+}
+
+TEST_F(TrashTest, StopsBetweenTwoFilesAndGoesOnNextTime) {
+  for (int i = 0; i < 10; ++i) {
+    dir_.WriteFile(absl::StrCat("trash/tree/", i), "x");
+  }
+  dir_.MakeDir("trash/zzz");
+  int asked = 0;
+  ASSERT_OK_AND_ASSIGN(const TrashResult result,
+                       EmptyTrash(trash_, absl::InfiniteFuture(),
+                                  [&asked] { return ++asked > 8; }));
+  EXPECT_EQ(result.trees, 0);
+  EXPECT_THAT(ListDirectory(trash_),
+              IsOkAndHolds(testing::ElementsAre("tree", "zzz")));
+  ASSERT_OK_AND_ASSIGN(const std::vector<std::string> left,
+                       ListDirectory(dir_.Path("trash/tree")));
+  EXPECT_GT(left.size(), 0U);
+  EXPECT_LT(left.size(), 10U);
+  ASSERT_OK_AND_ASSIGN(const TrashResult rest, Empty());
+  EXPECT_EQ(rest.trees, 2);
 }
 
 }  // namespace

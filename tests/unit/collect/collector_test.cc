@@ -8,9 +8,11 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "base/durable_file.h"
 #include "base/failpoint.h"
 #include "cache/index/records.h"
+#include "cache/store/tree_lock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/store/bare_process.h"
@@ -33,9 +35,10 @@ class CollectorTest : public StoreFixture {
 
   absl::StatusOr<CollectionResult> Collect(int64_t keep = 0,
                                            bool tenants_known = true) {
-    Collector collector(
-        *store_, *index_, clock_, kBootId,
-        {.grace_period = absl::Minutes(5), .keep_versions = keep});
+    Collector collector(*store_, *index_, clock_, kBootId,
+                        {.grace_period = absl::Minutes(5),
+                         .keep_versions = keep,
+                         .trash_age = absl::ZeroDuration()});
     return collector.RunOnce(tenants_known);
   }
   // Installs it and makes it the tenant's current one.
@@ -185,6 +188,31 @@ TEST_F(CollectorTest, DynakubeThatComesBackDuringACollectionStays) {
   EXPECT_THAT(PathExists(layout_.TenantRecord("dk")), IsOkAndHolds(true));
 }
 
+TEST_F(CollectorTest, DynakubeWhoseRecordIsBackAheadOfItsRowStays) {
+  ASSERT_OK(DeleteDynakube());
+  clock_.Advance(absl::Hours(1));
+  ASSERT_OK(WriteTenantRecord(layout_, {.dynakube = "dk"}));
+  ASSERT_OK_AND_ASSIGN(const CollectionResult result, Collect());
+  EXPECT_THAT(result.tenants, IsEmpty());
+  ASSERT_OK_AND_ASSIGN(const TenantRow record, ReadTenantRecord(layout_, "dk"));
+  EXPECT_EQ(record.deleted_at, absl::InfinitePast());
+}
+
+TEST_F(CollectorTest, NobodyBringsADynakubeBackInTheMiddleOfItsRemoval) {
+  ASSERT_OK(DeleteDynakube());
+  clock_.Advance(absl::Hours(1));
+  ArmFailpoint("tenant:1", [this] {
+    EXPECT_THAT(LockTrees(layout_.TenantsDir(), absl::ZeroDuration()),
+                StatusIs(absl::StatusCode::kUnavailable,
+                         HasSubstr(layout_.TenantsDir())));
+    // Nor does a row of one who does not know the lock go.
+    EXPECT_OK(index_->PutTenant({.dynakube = "dk"}));
+  });
+  ASSERT_OK(Collect());
+  ASSERT_OK_AND_ASSIGN(const auto row, index_->GetTenant("dk"));
+  EXPECT_TRUE(row.has_value());
+}
+
 TEST_F(CollectorTest, AgentLeasedAfterThePlanStays) {
   const std::string first = Switch("1");
   const std::string second = Switch("2");
@@ -232,6 +260,38 @@ TEST_F(CollectorTest, StagingLeftoversGoAfterADay) {
   ASSERT_OK(Collect());
   EXPECT_THAT(ListDirectory(layout_.StagingDir()),
               IsOkAndHolds(ElementsAre("young.part")));
+}
+
+TEST_F(CollectorTest, TrashIsDeletedWhenItIsAMinuteOld) {
+  clock_.Set(absl::Now());
+  Switch("1");
+  Switch("2");
+  clock_.Advance(absl::Minutes(6));
+  Collector collector(*store_, *index_, clock_, kBootId, {.keep_versions = 0});
+  dir_.WriteFile("data/trash/agents/later-0/x", "x");
+  const struct timespec time = absl::ToTimespec(clock_.Now());
+  const struct timespec times[2] = {time, time};
+  ASSERT_EQ(utimensat(AT_FDCWD, dir_.Path("data/trash/agents/later-0").c_str(),
+                      times, 0),
+            0);
+  ASSERT_OK(collector.RunOnce(/*tenants_known=*/true));
+  EXPECT_FALSE(HasTree(IdOf("1")));
+  EXPECT_THAT(ListDirectory(layout_.TrashAgents()),
+              IsOkAndHolds(ElementsAre("later-0")));
+  clock_.Advance(absl::Minutes(2));
+  ASSERT_OK(collector.RunOnce(/*tenants_known=*/true));
+  EXPECT_THAT(ListDirectory(layout_.TrashAgents()), IsOkAndHolds(IsEmpty()));
+}
+
+TEST_F(CollectorTest, AClockThatWasAheadKeepsNothing) {
+  clock_.Advance(absl::Hours(24 * 365));
+  const std::string old_id = Switch("1");
+  Switch("2");
+  ASSERT_OK_AND_ASSIGN(const ConfigRow config, InstallConf("a"));
+  clock_.Advance(-absl::Hours(24 * 365));
+  ASSERT_OK_AND_ASSIGN(const CollectionResult result, Collect());
+  EXPECT_THAT(result.agents, ElementsAre(old_id));
+  EXPECT_THAT(result.configs, ElementsAre(config.id));
 }
 
 TEST_F(CollectorTest, PlanIsWhatTheRunRemoves) {

@@ -76,6 +76,12 @@ std::vector<Case> Agents() {
   graced.last_used_at = kNow - absl::Minutes(5);
   cases.push_back(
       {.name = "AgentUsedExactlyAGracePeriodAgo", .agents = {graced}});
+  graced.last_used_at = kNow + absl::Minutes(5);
+  cases.push_back({.name = "AgentUsedALittleAheadOfNow", .agents = {graced}});
+  graced.last_used_at = kNow + absl::Minutes(5) + absl::Milliseconds(1);
+  cases.push_back({.name = "AgentUsedInAFutureThatIsNone",
+                   .agents = {graced},
+                   .want = PlanOf({"a"})});
   graced.last_used_at = kNow - absl::Minutes(5) - absl::Milliseconds(1);
   cases.push_back({.name = "AgentUsedLongerAgo",
                    .agents = {graced},

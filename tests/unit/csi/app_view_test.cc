@@ -11,8 +11,8 @@ namespace oneagent {
 namespace {
 
 const Layout& TheLayout() {
-  static const Layout* const layout = new Layout("/d,a:t\\a x");
-  return *layout;
+  static const Layout* const kLayout = new Layout("/d,a:t\\a x");
+  return *kLayout;
 }
 
 MountEntry Entry(const std::string& super_options) {

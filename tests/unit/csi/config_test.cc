@@ -102,8 +102,10 @@ TEST(MounterConfigTest, RefusalNamesFlagAndValue) {
 }
 
 TEST(MounterConfigTest, HelpAndVersionNeedNothingElse) {
-  ASSERT_OK_AND_ASSIGN(const MounterConfig help, Parse({"--help"}));
-  EXPECT_EQ(help.action, MounterConfig::Action::kHelp);
+  for (const char* const flag : {"--help", "-h"}) {
+    ASSERT_OK_AND_ASSIGN(const MounterConfig help, Parse({flag}));
+    EXPECT_EQ(help.action, MounterConfig::Action::kHelp);
+  }
   ASSERT_OK_AND_ASSIGN(const MounterConfig version, Parse({"--version"}));
   EXPECT_EQ(version.action, MounterConfig::Action::kVersion);
   for (const char* flag :

@@ -39,6 +39,7 @@ TEST(ShouldFailOpenTest, DecidesByTimeAndByAttempts) {
   } kCases[] = {
       {"first failure", absl::ZeroDuration(), 1, {absl::Minutes(10)}, false},
       {"0s: at once", absl::ZeroDuration(), 1, {absl::ZeroDuration()}, true},
+      {"0s, clock set back", -absl::Hours(1), 1, {absl::ZeroDuration()}, true},
       {"just before",
        absl::Minutes(10) - absl::Milliseconds(1),
        99,
@@ -181,8 +182,8 @@ TEST_F(FailOpenTest, EmptyVolumeStaysPublishedAndIsUnpublished) {
               IsOkAndHolds(PublishOutcome::kAlreadyPublished));
   EXPECT_THAT(Mounts(1), SizeIs(1));
   EXPECT_THAT(world_.index->ListNotices(), IsOkAndHolds(SizeIs(1)));
-  EXPECT_OK(
-      world_.publisher->Unpublish(request.volume_id, request.target_path));
+  EXPECT_OK(world_.publisher->Unpublish(request.volume_id, request.target_path)
+                .status);
   EXPECT_THAT(Mounts(1), IsEmpty());
   EXPECT_EQ(world_.StateOf(request.volume_id), "none");
   // Unpublish must not lose what the world has not been told yet.
@@ -205,8 +206,8 @@ TEST_F(FailOpenTest, EmptyVolumeMayBeABareDirectory) {
   EXPECT_THAT(Publish(request),
               IsOkAndHolds(PublishOutcome::kAlreadyPublished));
   EXPECT_THAT(world_.fake.Calls(), IsEmpty());
-  EXPECT_OK(
-      world_.publisher->Unpublish(request.volume_id, request.target_path));
+  EXPECT_OK(world_.publisher->Unpublish(request.volume_id, request.target_path)
+                .status);
   EXPECT_FALSE(world_.Exists(request.target_path));
 }
 
@@ -254,7 +255,8 @@ TEST_F(FailOpenTest, UnknownDynaKubeAndMissingAgentCountLikeAnyFailure) {
     world_.clock.Advance(absl::Minutes(10));
     EXPECT_THAT(Publish(request), IsOkAndHolds(PublishOutcome::kEmpty));
     EXPECT_OK(
-        world_.publisher->Unpublish(request.volume_id, request.target_path));
+        world_.publisher->Unpublish(request.volume_id, request.target_path)
+            .status);
   }
 }
 
@@ -319,8 +321,8 @@ TEST_F(FailOpenTest, FailuresAreCountedInMemoryWhenNothingCanBeWritten) {
   EXPECT_THAT(Publish(request),
               IsOkAndHolds(PublishOutcome::kAlreadyPublished));
   EXPECT_THAT(Mounts(1), SizeIs(1));
-  EXPECT_OK(
-      world_.publisher->Unpublish(request.volume_id, request.target_path));
+  EXPECT_OK(world_.publisher->Unpublish(request.volume_id, request.target_path)
+                .status);
   EXPECT_THAT(Mounts(1), IsEmpty());
 }
 
@@ -342,6 +344,10 @@ TEST_F(FailOpenTest, FullTargetIsCoveredByTheEmptyVolume) {
   ASSERT_THAT(Mounts(1), SizeIs(1));
   EXPECT_EQ(Mounts(1)[0].kind, FakeMounter::Kind::kEmpty);
   EXPECT_TRUE(world_.Exists(request.target_path + "/old"));
+  // Covered only because it can be taken down again.
+  EXPECT_OK(world_.publisher->Unpublish(request.volume_id, request.target_path)
+                .status);
+  EXPECT_FALSE(world_.Exists(request.target_path));
 }
 
 TEST_F(FailOpenTest, MountThatCannotBeRolledBackKeepsItsLease) {

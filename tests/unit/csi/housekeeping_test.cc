@@ -17,6 +17,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 // How often `part` occurs in `text`.
 int Count(const std::string& text, const std::string& part) {
@@ -41,7 +42,8 @@ class HousekeepingTest : public testing::Test {
                     world_.layout, *world_.index, world_.fake, *world_.targets),
         collector_({.boot_id = world_.boot_id}, world_.layout, *world_.index,
                    world_.fake, *world_.targets),
-        chores_(reconciler_, collector_, stats_, log_, world_.clock) {}
+        chores_(*world_.publisher, reconciler_, collector_, stats_,
+                RunUnguarded, log_, world_.clock) {}
 
   void TearDown() override { fclose(log_file_); }
   std::string Log() { return ReadTestFile(world_.dir.Path("log")); }
@@ -73,6 +75,20 @@ TEST_F(HousekeepingTest, FailureIsSaidOnceAndItsEndToo) {
   for (int i = 0; i < 3; ++i) chores_.ReconcileOnce();
   EXPECT_EQ(Count(Log(), "reconcile works again"), 1);
   EXPECT_EQ(Count(Log(), "volumes reconciled"), 1);
+}
+
+TEST_F(HousekeepingTest, IndexThatWasUnusableIsToldWhatItMissed) {
+  PublishRequest request = world_.Request(1);
+  request.retry_timeout = absl::ZeroDuration();
+  world_.BreakIndex();
+  ASSERT_OK(world_.publisher->Publish(request));
+  for (int i = 0; i < 3; ++i) chores_.FlushOnce();
+  EXPECT_EQ(Count(Log(), "recording volumes in the index failed"), 1);
+  world_.HealIndex();
+  for (int i = 0; i < 3; ++i) chores_.FlushOnce();
+  EXPECT_EQ(Count(Log(), "recording volumes in the index works again"), 1);
+  EXPECT_EQ(world_.StateOf(request.volume_id), "empty");
+  EXPECT_THAT(world_.index->ListNotices(), IsOkAndHolds(SizeIs(1)));
 }
 
 TEST_F(HousekeepingTest, CollectsVolumesWhosePodIsGoneAndIsQuietOtherwise) {

@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "overlay/mounter.h"
 #include "tests/support/csi_client.h"
 #include "tests/support/daemon.h"
 #include "tests/support/private_mounts.h"
@@ -66,8 +67,9 @@ class MounterDaemonTest : public testing::Test {
     return result.err;
   }
 
-  CsiPublishCall Call(int pod, std::map<std::string, std::string> attributes = {
-                                   {"mode", "host"}, {"dynakube", "dk"}}) {
+  CsiPublishCall Call(int pod,
+                      const std::map<std::string, std::string>& attributes = {
+                          {"mode", "host"}, {"dynakube", "dk"}}) {
     CsiPublishCall call = KubeletPublishCall(
         dir_.Path("kubelet"),
         {.name = absl::StrCat("pod-", pod), .uid = absl::StrCat("uid-", pod)},
@@ -192,6 +194,129 @@ TEST_F(MounterDaemonTest, WithoutAUsableIndexItServesAndFailsOpen) {
   EXPECT_OK(client.Publish(call));
   EXPECT_THAT(daemon_->Log(), HasSubstr("outcome=empty"));
   EXPECT_OK(client.Unpublish(call.volume_id, call.target_path));
+}
+
+// What a data directory can be to a mounter that has to start on it.
+class MounterOnADiskOfItsOwnTest : public MounterDaemonTest {
+ protected:
+  void TearDown() override {
+    MounterDaemonTest::TearDown();
+    EXPECT_EQ(umount2(data_.c_str(), MNT_DETACH), 0);
+  }
+  // A small disk of its own.
+  void MountDisk(const char* options) {
+    dir_.MakeDir("data");
+    ASSERT_EQ(mount("disk", data_.c_str(), "tmpfs", 0, options), 0);
+  }
+  void MakeReadOnly() {
+    ASSERT_EQ(mount("", data_.c_str(), "", MS_REMOUNT | MS_RDONLY, nullptr), 0);
+  }
+  void Fill() {
+    const UniqueFd file(open(absl::StrCat(data_, "/filling").c_str(),
+                             O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    const std::string block(4096, 'x');
+    while (write(file.get(), block.data(), block.size()) > 0) {
+    }
+  }
+  CsiPublishCall AppCall(int pod) {
+    return Call(pod,
+                {{"mode", "app"}, {"dynakube", "dk"}, {"retryTimeout", "0s"}});
+  }
+  // A pod starts without an agent and ends, and one that was there before ends.
+  void ExpectPodsComeAndGo(const CsiPublishCall* before) {
+    Start();
+    TestCsiClient client(socket_);
+    const CsiPublishCall call = AppCall(1);
+    EXPECT_OK(client.Publish(call)) << daemon_->Log();
+    EXPECT_TRUE(Exists(call.target_path + "/" + kEmptyMarker));
+    EXPECT_OK(client.Unpublish(call.volume_id, call.target_path));
+    EXPECT_FALSE(Exists(call.target_path));
+    if (before == nullptr) return;
+    EXPECT_OK(client.Unpublish(before->volume_id, before->target_path));
+    EXPECT_FALSE(Exists(before->target_path));
+  }
+  // A volume that was published while all was well.
+  CsiPublishCall PublishAndStop() {
+    Start();
+    const CsiPublishCall call = Call(7);
+    EXPECT_OK(TestCsiClient(socket_).Publish(call));
+    EXPECT_EQ(daemon_->Terminate(), 0);
+    return call;
+  }
+
+  const std::string data_ = dir_.Path("data");
+};
+
+TEST_F(MounterOnADiskOfItsOwnTest, ReadOnly) {
+  MountDisk("");
+  const CsiPublishCall before = PublishAndStop();
+  // Its mount keeps the disk's super block writable for itself alone.
+  MakeReadOnly();
+  ExpectPodsComeAndGo(&before);
+}
+
+TEST_F(MounterOnADiskOfItsOwnTest, Full) {
+  MountDisk("size=2m");
+  const CsiPublishCall before = PublishAndStop();
+  Fill();
+  ExpectPodsComeAndGo(&before);
+}
+
+TEST_F(MounterOnADiskOfItsOwnTest, WithoutInodes) {
+  MountDisk("nr_inodes=20");
+  const CsiPublishCall before = PublishAndStop();
+  for (int i = 0; mkdir(absl::StrCat(data_, "/", i).c_str(), 0700) == 0; ++i) {
+  }
+  ExpectPodsComeAndGo(&before);
+}
+
+TEST_F(MounterOnADiskOfItsOwnTest, ReadOnlyAndNeverUsedYet) {
+  MountDisk("");
+  MakeReadOnly();
+  ExpectPodsComeAndGo(nullptr);
+  EXPECT_THAT(daemon_->Log(), HasSubstr("data directory unusable"));
+  // Once the disk is well, so is the mounter.
+  ASSERT_EQ(mount("", data_.c_str(), "", MS_REMOUNT, nullptr), 0);
+  const CsiPublishCall call = Call(2);
+  while (!Exists(data_ + "/empty")) std::this_thread::yield();
+  EXPECT_OK(TestCsiClient(socket_).Publish(call)) << daemon_->Log();
+}
+
+TEST_F(MounterOnADiskOfItsOwnTest, TermDoesNotWaitForTheTrash) {
+  constexpr nlink_t kFiles = 300'000;
+  MountDisk("nr_inodes=0");
+  // All links of one file, so that its count tells how many are left.
+  const std::string first = dir_.Path("data/first");
+  dir_.WriteFile("data/first", "");
+  const std::string tree = dir_.MakeDir("data/trash/volumes/tree-0");
+  const UniqueFd fd(open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (nlink_t i = 0; i < kFiles; ++i) {
+    ASSERT_EQ(
+        linkat(AT_FDCWD, first.c_str(), fd.get(), absl::StrCat(i).c_str(), 0),
+        0);
+  }
+  const struct timespec old[2] = {{1000, 0}, {1000, 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, tree.c_str(), old, 0), 0);
+  const auto links = [&first] {
+    struct stat info;
+    return stat(first.c_str(), &info) == 0 ? info.st_nlink : 0;
+  };
+  Start();
+  while (links() > kFiles) std::this_thread::yield();
+  EXPECT_EQ(daemon_->Terminate(), 0);
+  EXPECT_GT(links(), nlink_t{1});
+}
+
+TEST_F(MounterDaemonTest, SocketThatIsRemovedComesBack) {
+  Start();
+  ASSERT_EQ(unlink(socket_.c_str()), 0);
+  while (!Exists(socket_)) {
+    ASSERT_TRUE(daemon_->IsRunning());
+    std::this_thread::yield();
+  }
+  EXPECT_OK(TestCsiClient(socket_).Probe());
+  EXPECT_EQ(daemon_->Terminate(), 0);
+  EXPECT_FALSE(Exists(socket_));
 }
 
 TEST_F(MounterDaemonTest, TermAnswersWhatWasBegunAndEndsWithZero) {

@@ -25,10 +25,7 @@
 namespace oneagent {
 namespace {
 
-using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::StartsWith;
 
 constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
 constexpr char kLibrary[] = "/agent/lib64/liboneagentproc.so";
@@ -78,8 +75,8 @@ class PublisherKernelTest : public testing::Test {
     return Publish(world_.Request(pod));
   }
   absl::Status Unpublish(int pod) {
-    return world_.publisher->Unpublish(world_.VolumeId(pod),
-                                       world_.Target(pod));
+    return world_.publisher->Unpublish(world_.VolumeId(pod), world_.Target(pod))
+        .status;
   }
 
   LeakCheck leaks_;
@@ -137,6 +134,28 @@ TEST_F(PublisherKernelTest, EmptyVolumeSaysWhy) {
               IsOkAndHolds(PublishOutcome::kAlreadyPublished));
   EXPECT_OK(Unpublish(1));
   EXPECT_FALSE(world_.Exists(world_.Target(1)));
+}
+
+TEST_F(PublisherKernelTest, EmptyVolumeIsNotEmptiedThroughAMountInIt) {
+  PublishRequest request = world_.Request(1);
+  request.dynakube = "unheard-of";
+  request.retry_timeout = absl::ZeroDuration();
+  ASSERT_OK(Publish(request));
+  const std::string target = world_.Target(1);
+  ASSERT_EQ(umount2(target.c_str(), 0), 0);
+  const std::string precious = world_.dir.WriteFile("precious/file", "");
+  const std::string inner = target + "/inner";
+  ASSERT_EQ(mkdir(inner.c_str(), 0755), 0);
+  // The same file system: no device number tells.
+  ASSERT_EQ(mount(world_.dir.Path("precious").c_str(), inner.c_str(), nullptr,
+                  MS_BIND, nullptr),
+            0);
+  EXPECT_THAT(Unpublish(1), StatusIs(kUnavailable, HasSubstr(inner)));
+  EXPECT_TRUE(world_.Exists(precious));
+  ASSERT_EQ(umount2(inner.c_str(), 0), 0);
+  EXPECT_OK(Unpublish(1));
+  EXPECT_FALSE(world_.Exists(target));
+  EXPECT_TRUE(world_.Exists(precious));
 }
 
 TEST_F(PublisherKernelTest, HostStorageIsSharedAndOutlivesItsVolumes) {

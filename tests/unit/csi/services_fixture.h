@@ -101,8 +101,9 @@ class ServicesTest : public testing::Test {
             .uid = world_.PodUid(pod)};
   }
   // As kubelet calls for a volume of pod number `pod`.
-  CsiPublishCall Call(int pod, std::map<std::string, std::string> attributes = {
-                                   {"mode", "host"}, {"dynakube", "dk"}}) {
+  CsiPublishCall Call(int pod,
+                      const std::map<std::string, std::string>& attributes = {
+                          {"mode", "host"}, {"dynakube", "dk"}}) {
     CsiPublishCall call =
         KubeletPublishCall(world_.kubelet, Pod(pod), "oneagent", attributes);
     MakeKubeletDirs(call.target_path);

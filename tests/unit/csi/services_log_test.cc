@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -38,12 +39,52 @@ TEST_F(ServicesTest, LogNamesWhatOperatorsNeedAndNothingElse) {
                      " pod=pod-1 namespace=shop dynakube=dk mode=host "
                      "outcome=mounted duration="),
         absl::StrCat("INFO mounter NodeUnpublishVolume volume=", call.volume_id,
-                     " target=", call.target_path, " outcome=unpublished"),
-        std::string("WARN"),
+                     " target=", call.target_path,
+                     " pod=pod-1 namespace=shop dynakube=dk "
+                     "outcome=unpublished"),
+        absl::StrCat("WARNING mounter NodePublishVolume volume=",
+                     call.volume_id, " target=", call.target_path,
+                     " pod=pod-1 namespace=shop dynakube=dk duration="),
         std::string("code=INVALID_ARGUMENT error=\"No "
                     "mode attribute included")}) {
     EXPECT_THAT(log, HasSubstr(want));
   }
+}
+
+TEST_F(ServicesTest, LogSaysWhoseVolumeCannotBeUnpublished) {
+  const CsiPublishCall call = Call(1);
+  ASSERT_OK(client_->Publish(call));
+  world_.fake.FailNext(FakeMounter::Verb::kUnmount,
+                       absl::UnavailableError("target is busy"));
+  ASSERT_FALSE(client_->Unpublish(call.volume_id, call.target_path).ok());
+  EXPECT_THAT(
+      Log(),
+      HasSubstr(absl::StrCat(
+          "WARNING mounter NodeUnpublishVolume volume=", call.volume_id,
+          " target=", call.target_path,
+          " pod=pod-1 namespace=shop dynakube=dk outcome=failed duration=")));
+}
+
+TEST_F(ServicesTest, UnknownVolumeIsUnpublishedWithoutAPodInTheLog) {
+  const CsiPublishCall call = Call(1);
+  ASSERT_OK(client_->Unpublish(call.volume_id, call.target_path));
+  EXPECT_THAT(Log(),
+              AllOf(HasSubstr("outcome=unpublished"), Not(HasSubstr(" pod="))));
+}
+
+TEST_F(ServicesTest, RefusedCallsOriginIsCutInTheLog) {
+  CsiPublishCall call = Call(1);
+  for (const char* const key :
+       {"csi.storage.k8s.io/pod.name", "csi.storage.k8s.io/pod.namespace",
+        "dynakube"}) {
+    call.context[key] = absl::StrCat("x\n", std::string(1 << 20, 'y'));
+  }
+  ASSERT_FALSE(client_->Publish(call).ok());
+  const std::string log = Log();
+  EXPECT_THAT(log, AllOf(HasSubstr(" pod="), HasSubstr(" namespace="),
+                         HasSubstr(" dynakube=")));
+  EXPECT_LT(log.size(), 4000u);
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1);
 }
 
 TEST_F(ServicesTest, ProbesAreLoggedForDebuggingOnly) {

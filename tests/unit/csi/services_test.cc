@@ -173,6 +173,12 @@ TEST_F(ServicesTest, WhatFindsNoTurnInTimeIsToldSoBeforeItsDeadline) {
   barrier.Open();
   for (std::thread& thread : stuck) thread.join();
   EXPECT_THAT(world_.fake.MountedPaths(), Not(Contains(Call(7).target_path)));
+  // Its retryTimeout has run meanwhile.
+  world_.fake.FailAlways(FakeMounter::Verb::kBindStorage,
+                         absl::InternalError("bind: bad"));
+  EXPECT_OK(client_->Publish(Call(
+      7, {{"mode", "host"}, {"dynakube", "dk"}, {"retryTimeout", "1ms"}})));
+  EXPECT_THAT(Log(), HasSubstr("outcome=empty"));
 }
 
 TEST_F(ServicesTest, WorkThatHasBegunIsFinishedThoughItsCallerIsGone) {

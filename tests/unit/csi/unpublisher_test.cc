@@ -1,6 +1,7 @@
 #include <sys/file.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ class UnpublisherTest : public testing::Test {
     world_.SetTenant("dk", kAgent1);
   }
   absl::Status Unpublish(int pod) {
-    return world_.publisher->Unpublish(world_.VolumeId(pod),
-                                       world_.Target(pod));
+    return world_.publisher->Unpublish(world_.VolumeId(pod), world_.Target(pod))
+        .status;
   }
   void Publish(int pod) {
     EXPECT_OK(world_.publisher->Publish(world_.Request(pod)));
@@ -56,6 +57,23 @@ TEST_F(UnpublisherTest, LeavesNothingBehind) {
   EXPECT_THAT(world_.Trash(), Contains(StartsWith(world_.VolumeId(1))));
 }
 
+TEST_F(UnpublisherTest, SaysWhatWasOnRecordAlsoWhenItFails) {
+  Publish(1);
+  world_.fake.FailNext(FakeMounter::Verb::kUnmount,
+                       absl::UnavailableError("busy"));
+  for (const auto want : {kUnavailable, absl::StatusCode::kOk}) {
+    const UnpublishResult result =
+        world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1));
+    EXPECT_THAT(result.status, StatusIs(want));
+    ASSERT_TRUE(result.known.has_value());
+    EXPECT_EQ(result.known->pod, world_.Request(1).pod);
+    EXPECT_EQ(result.known->dynakube, "dk");
+  }
+  EXPECT_EQ(
+      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).known,
+      std::nullopt);
+}
+
 TEST_F(UnpublisherTest, TwiceIsFine) {
   Publish(1);
   EXPECT_OK(Unpublish(1));
@@ -76,7 +94,8 @@ TEST_F(UnpublisherTest, UnknownVolumeIsFine) {
 TEST_F(UnpublisherTest, IdThatIsNoDirectoryNameIsUnknown) {
   world_.dir.WriteFile("data/precious", "");
   world_.Request(1);
-  EXPECT_OK(world_.publisher->Unpublish("../precious", world_.Target(1)));
+  EXPECT_OK(
+      world_.publisher->Unpublish("../precious", world_.Target(1)).status);
   EXPECT_TRUE(world_.Exists(world_.dir.Path("data/precious")));
 }
 
@@ -129,6 +148,39 @@ TEST_F(UnpublisherTest, TargetThatIsNotEmptyIsNeverEmptied) {
   EXPECT_OK(Unpublish(1));
 }
 
+TEST_F(UnpublisherTest, WhatAPodWroteIntoABareDirectoryGoesWithIt) {
+  world_.fake.FailAlways(FakeMounter::Verb::kMountEmpty,
+                         absl::InternalError("no tmpfs"));
+  PublishRequest request = world_.Request(1);
+  request.dynakube = "unheard-of";
+  request.retry_timeout = absl::ZeroDuration();
+  EXPECT_OK(world_.publisher->Publish(request));
+  const std::string precious = world_.dir.WriteFile("precious/file", "");
+  world_.dir.WriteFile(Relative(world_.Target(1)) + "/log/a/b/c.log", "");
+  std::filesystem::create_directory_symlink(world_.dir.Path("precious"),
+                                            world_.Target(1) + "/link");
+  // Where the index did not take it, the record says so.
+  VolumeRow row = *world_.Row(request.volume_id);
+  row.state = VolumeState::kWaiting;
+  EXPECT_OK(world_.index->PutVolume(row));
+  EXPECT_OK(Unpublish(1));
+  EXPECT_FALSE(world_.Exists(world_.Target(1)));
+  EXPECT_TRUE(world_.Exists(precious));
+}
+
+TEST_F(UnpublisherTest, AnotherTargetThanTheEmptyOneIsNeverEmptied) {
+  PublishRequest request = world_.Request(1);
+  request.dynakube = "unheard-of";
+  request.retry_timeout = absl::ZeroDuration();
+  EXPECT_OK(world_.publisher->Publish(request));
+  world_.Request(2);
+  world_.dir.WriteFile(Relative(world_.Target(2)) + "/theirs", "");
+  EXPECT_THAT(
+      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(2)).status,
+      StatusIs(kUnavailable, HasSubstr("theirs")));
+  EXPECT_TRUE(world_.Exists(world_.Target(2) + "/theirs"));
+}
+
 TEST_F(UnpublisherTest, TargetThatIsALinkIsNotFollowed) {
   world_.Request(1);
   const std::string precious = world_.dir.MakeDir("precious");
@@ -140,21 +192,24 @@ TEST_F(UnpublisherTest, TargetThatIsALinkIsNotFollowed) {
 TEST_F(UnpublisherTest, TargetOutsideKubeletsDirectoryIsNotTouched) {
   const std::string outside = world_.dir.MakeDir("outside");
   world_.fake.AddForeignMount(outside);
-  EXPECT_THAT(world_.publisher->Unpublish("some-volume", outside),
+  EXPECT_THAT(world_.publisher->Unpublish("some-volume", outside).status,
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(world_.fake.MountsAt(outside), SizeIs(1));
   EXPECT_TRUE(world_.Exists(outside));
-  EXPECT_OK(world_.publisher->Unpublish("some-volume",
-                                        world_.dir.Path("outside/gone")));
+  EXPECT_OK(world_.publisher
+                ->Unpublish("some-volume", world_.dir.Path("outside/gone"))
+                .status);
   EXPECT_THAT(
-      world_.publisher->Unpublish("some-volume", std::string("/x\0y", 4)),
+      world_.publisher->Unpublish("some-volume", std::string("/x\0y", 4))
+          .status,
       StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(UnpublisherTest, RecordedTargetIsTakenDownAsWell) {
   Publish(1);
   world_.Request(2);
-  EXPECT_OK(world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(2)));
+  EXPECT_OK(
+      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(2)).status);
   EXPECT_THAT(world_.fake.MountedPaths(), IsEmpty());
   EXPECT_FALSE(world_.Exists(world_.Target(1)));
   EXPECT_EQ(world_.LeasesOf(kAgent1), 0);

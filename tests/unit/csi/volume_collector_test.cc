@@ -1,11 +1,15 @@
 #include "csi/volume_collector.h"
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cache/index/records.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/leak_check.h"
@@ -126,7 +130,8 @@ TEST_F(VolumeCollectorTest, VolumePublishedAgainMeanwhileIsNotCollected) {
 
 TEST_F(VolumeCollectorTest, TrashIsEmptiedAfterAMinute) {
   Publish(1);
-  EXPECT_OK(world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)));
+  EXPECT_OK(
+      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).status);
   EXPECT_EQ(world_.Collect().trees, 0);
   EXPECT_THAT(world_.Trash(), SizeIs(1));
   world_.clock.Advance(absl::Seconds(59));
@@ -141,13 +146,58 @@ TEST_F(VolumeCollectorTest, HostStorageGoesWithItsDynaKubeAfterTheGrace) {
   world_.DeleteTenantAt("dk", world_.clock.Now());
   world_.clock.Advance(absl::Minutes(6));
   EXPECT_EQ(world_.Collect().host_storages, 0);  // in use
-  EXPECT_OK(world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)));
+  EXPECT_OK(
+      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).status);
   world_.DeleteTenantAt("dk", world_.clock.Now());
   EXPECT_EQ(world_.Collect().host_storages, 0);  // grace
   world_.clock.Advance(absl::Minutes(6));
   EXPECT_EQ(world_.Collect().host_storages, 1);
   EXPECT_FALSE(world_.Exists(world_.layout.HostStorage("dk")));
   EXPECT_FALSE(world_.Exists(world_.layout.HostRecord("dk")));
+}
+
+TEST_F(VolumeCollectorTest, HostStorageThatIsBoundStaysWhateverTheRowsSay) {
+  PublishHost(1);
+  EXPECT_OK(world_.index->ReleaseLease(world_.VolumeId(1), absl::Now()));
+  world_.DeleteTenantAt("dk", world_.clock.Now());
+  world_.clock.Advance(absl::Minutes(6));
+  // As seen from the root of a disk of its own.
+  world_.mounts = std::vector<MountEntry>{{.id = 1,
+                                           .parent_id = 0,
+                                           .root = "/oneagent/host/dk",
+                                           .mount_point = world_.Target(1),
+                                           .options = "rw",
+                                           .fs_type = "ext4",
+                                           .source = "/dev/sdb1",
+                                           .super_options = "rw"}};
+  EXPECT_EQ(world_.Collect().host_storages, 0);
+  EXPECT_TRUE(world_.Exists(world_.layout.HostStorage("dk")));
+  world_.mounts = std::vector<MountEntry>{};
+  EXPECT_EQ(world_.Collect().host_storages, 1);
+}
+
+TEST_F(VolumeCollectorTest, IndexReplacedMeanwhileSaysNothingAboutHostStorage) {
+  PublishHost(1);
+  Publish(2);
+  LosePod(2);
+  world_.DeleteTenantAt("dk", world_.clock.Now() - absl::Minutes(6));
+  ASSERT_OK_AND_ASSIGN(const std::optional<TenantRow> tenant,
+                       world_.index->GetTenant("dk"));
+  EXPECT_OK(WriteTenantRecord(world_.layout, *tenant));
+  VolumeCollector::Options options{.boot_id = world_.boot_id};
+  options.read_mounts = [] { return std::vector<MountEntry>{}; };
+  VolumeCollector collector(
+      std::move(options), world_.layout, *world_.index, world_.mounter(),
+      *world_.targets,
+      [this](const std::string&, const std::function<void()>& work) {
+        std::filesystem::remove(world_.layout.IndexFile());
+        work();
+        return true;
+      });
+  ASSERT_OK_AND_ASSIGN(const VolumeCollection result,
+                       collector.RunOnce(world_.clock.Now()));
+  EXPECT_EQ(result.host_storages, 0);
+  EXPECT_TRUE(world_.Exists(world_.layout.HostStorage("dk")));
 }
 
 TEST_F(VolumeCollectorTest, HostStorageOfALivingOrUnknownDynaKubeStays) {
@@ -158,7 +208,8 @@ TEST_F(VolumeCollectorTest, HostStorageOfALivingOrUnknownDynaKubeStays) {
   EXPECT_OK(world_.publisher->Publish(request));
   for (const int pod : {1, 2}) {
     EXPECT_OK(
-        world_.publisher->Unpublish(world_.VolumeId(pod), world_.Target(pod)));
+        world_.publisher->Unpublish(world_.VolumeId(pod), world_.Target(pod))
+            .status);
   }
   world_.clock.Advance(absl::Hours(24));
   EXPECT_EQ(world_.Collect().host_storages, 0);

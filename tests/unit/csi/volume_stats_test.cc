@@ -96,7 +96,7 @@ TEST_F(VolumeStatsTest, VolumeThatNobodyAsksForIsForgotten) {
 
 TEST_F(VolumeStatsTest, UnpublishedVolumeIsNotFound) {
   UsedInodes();
-  ASSERT_OK(world_.publisher->Unpublish(id_, world_.Target(1)));
+  ASSERT_OK(world_.publisher->Unpublish(id_, world_.Target(1)).status);
   EXPECT_THAT(stats_.Get(id_, world_.Target(1)),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("unknown")));
   world_.clock.Advance(absl::Minutes(1));

@@ -38,7 +38,7 @@ VolumeWorld::VolumeWorld(Kernel kernel)
   mounter_ = &fake;
   if (kernel_ != Kernel::kNo) {
     const absl::StatusOr<MountApi> api =
-        KernelMounter::Probe(dir.MakeDir("probe"));
+        KernelMounter::Probe(layout.EmptyDir(), layout.VolumesDir());
     EXPECT_OK(api);
     if (api.ok()) kernel_mounter_ = std::make_unique<KernelMounter>(*api);
     mounter_ = kernel_mounter_.get();
@@ -129,7 +129,9 @@ ReconcileResult VolumeWorld::Reconcile() {
 }
 
 VolumeCollection VolumeWorld::Collect() {
-  VolumeCollector collector({.boot_id = boot_id}, layout, *index, *mounter_,
+  VolumeCollector::Options options{.boot_id = boot_id};
+  if (kernel_ == Kernel::kNo) options.read_mounts = [this] { return mounts; };
+  VolumeCollector collector(std::move(options), layout, *index, *mounter_,
                             *targets);
   const absl::StatusOr<VolumeCollection> result =
       collector.RunOnce(clock.Now());

@@ -91,7 +91,8 @@ class VolumeWorld {
   std::unique_ptr<Index> index;
   std::unique_ptr<TargetResolver> targets;
   std::unique_ptr<Publisher> publisher;
-  // The mount table that the reconciler reads; with the kernel it is real.
+  // The mount table that reconciler and collector read; with the kernel it is
+  // real.
   absl::StatusOr<std::vector<MountEntry>> mounts = std::vector<MountEntry>{};
 
  private:

@@ -91,7 +91,10 @@ TEST_F(IndexCacheTest, EveryFieldOfATenantComesBack) {
   EXPECT_THAT(index_->GetTenant("dk"), IsOkAndHolds(testing::Optional(tenant)));
   EXPECT_THAT(index_->ListTenants(), IsOkAndHolds(ElementsAre(tenant)));
   EXPECT_THAT(index_->GetTenant("other"), IsOkAndHolds(std::nullopt));
+  // Only a deleted one goes.
   ASSERT_OK(index_->DeleteTenant("dk"));
+  EXPECT_THAT(index_->ListTenants(), IsOkAndHolds(ElementsAre(tenant)));
+  DropTenant();
   ASSERT_OK(index_->DeleteTenant("dk"));
   EXPECT_THAT(index_->ListTenants(), IsOkAndHolds(IsEmpty()));
 }
@@ -130,7 +133,7 @@ TEST_F(IndexCacheTest, LeasedAgentIsNotDeleted) {
   PutReadyTenant();
   Reconcile();
   ASSERT_OK(Acquire("v1", 1));
-  ASSERT_OK(index_->DeleteTenant("dk"));
+  DropTenant();
   EXPECT_THAT(index_->DeleteAgentIfUnused("a1", At(999), kBoot),
               IsOkAndHolds(false));
   EXPECT_THAT(index_->DeleteConfigIfUnused("c1", At(999), kBoot),
@@ -176,7 +179,7 @@ TEST_F(IndexCacheTest, RecentlyUsedAgentIsNotDeleted) {
   PutReadyTenant();
   Reconcile();
   ASSERT_OK(Acquire("v1", 1));
-  ASSERT_OK(index_->DeleteTenant("dk"));
+  DropTenant();
   ASSERT_OK(index_->ReleaseLease("v1", At(100)));
   EXPECT_THAT(index_->DeleteAgentIfUnused("a1", At(100), kBoot),
               IsOkAndHolds(false));

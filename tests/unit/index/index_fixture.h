@@ -113,6 +113,14 @@ class IndexTest : public testing::Test {
     ASSERT_OK(index_->PutConfig(ConfigOf("c1")));
     ASSERT_OK(index_->PutTenant(TenantOf("dk", "a1", "c1")));
   }
+  // As its DynaKube's deletion, noted at the beginning, and its collection.
+  void DropTenant() {
+    TenantRow tenant = TenantOf("dk", "");
+    tenant.updated_at = At(0);
+    tenant.deleted_at = At(1);
+    ASSERT_OK(index_->PutTenant(tenant));
+    ASSERT_OK(index_->DeleteTenant("dk"));
+  }
   void Reconcile() { ASSERT_OK(index_->SetReconciled(kBoot)); }
 
   absl::StatusOr<Lease> Acquire(const std::string& volume, int64_t seconds = 10,

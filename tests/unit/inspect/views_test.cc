@@ -1,8 +1,10 @@
 #include "cache/inspect/views.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "cache/inspect/details.h"
 #include "cache/inspect/json_output.h"
 #include "gmock/gmock.h"
@@ -25,7 +27,7 @@ AgentRow SomeAgent() {
   row.version = "1.301.0";
   row.arch = "x86";
   row.flavor = "multidistro";
-  row.source = "https://tenant/api";
+  row.source = "https://tenant.example/e/abc12345/api/v1/agent";
   row.digest = "sha256:ab";
   row.bytes = 412'345'678'901;
   row.files = 2001;
@@ -71,6 +73,8 @@ TEST(AgentJsonTest, HasThePromisedKeysAndNumbersAreNumbers) {
   auto fields = value.list_value().values(0).struct_value().fields();
   EXPECT_EQ(fields["id"].string_value(), "3f2a91c07be4d855");
   EXPECT_EQ(fields["state"].string_value(), "ready");
+  EXPECT_EQ(fields["source"].string_value(),
+            "https://tenant.example/e/abc12345/api/v1/agent");
   EXPECT_EQ(fields["bytes"].number_value(), 412'345'678'901.0);
   EXPECT_EQ(fields["files"].number_value(), 2001);
   EXPECT_EQ(fields["leases"].number_value(), 2);
@@ -131,13 +135,50 @@ TEST(TablesTest, ShowHumanSizesAndAges) {
       "ID                VERSION  STATE       SIZE  FILES  LEASES  CURRENT  "
       "AGE  SOURCE\n"
       "3f2a91c07be4d855  1.301.0  ready  384.0 GiB   2001       2  yes      "
-      " 3h  https://tenant/api\n");
+      " 3h  tenant.example\n");
   EXPECT_EQ(
       VolumesTable({SomeVolume()}, {SomeAgent()}, kNow).Format(Paint::kOff),
       "VOLUME  NAMESPACE  POD  DYNAKUBE  MODE  STATE    VERSION  "
       "ATTEMPTS  AGE  REASON\n"
       "csi-1   shop       web  prod      app   mounted  1.301.0  "
       "       0   5m  -\n");
+}
+
+TEST(TablesTest, TheSourceOfAnAgentIsItsHost) {
+  for (const auto& [source, shown] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"http://127.0.0.1:80/e/x", "127.0.0.1:80"},
+           {"https://host", "host"},
+           {"file.zip", "file.zip"},
+           {"", "-"}}) {
+    AgentRow row = SomeAgent();
+    row.source = source;
+    EXPECT_THAT(AgentsTable({row}, kNow).Format(Paint::kOff),
+                testing::EndsWith(absl::StrCat("  ", shown, "\n")));
+  }
+}
+
+TEST(ByVersionTest, NumbersCountAsNumbers) {
+  const std::vector<std::string> in_order = {"",
+                                             "1.9.0",
+                                             "1.10.0.20260101-9",
+                                             "1.10.0.20260101-10",
+                                             "1.10.0.20260101-10b",
+                                             "1.010.1",
+                                             "2",
+                                             "2.0",
+                                             "100000000000000000000",
+                                             "200000000000000000000",
+                                             "custom"};
+  std::vector<AgentRow> agents;
+  for (auto it = in_order.rbegin(); it != in_order.rend(); ++it) {
+    AgentRow row;
+    row.version = *it;
+    agents.push_back(row);
+  }
+  std::vector<std::string> sorted;
+  for (const AgentRow& row : ByVersion(agents)) sorted.push_back(row.version);
+  EXPECT_EQ(sorted, in_order);
 }
 
 Rows SomeRows() {

@@ -43,6 +43,7 @@ TEST(DesiredStateTest, TakesEverythingFromWhereItStands) {
   trustedCAs: cas
   networkZone: zone
   proxy: {valueFrom: px}
+  dynatraceApiRequestThreshold: 20
   oneAgent:
     cloudNativeFullStack:
       version: 1.1.1.1-1
@@ -61,6 +62,8 @@ status:
 {apiVersion: v1, kind: Secret, metadata: {name: px}, stringData: {proxy: 'http://u:p@x:1'}}
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: prod-oneagent-tenant-secret}, stringData: {tenant-token: TT}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: prod-pmc-secret}, stringData: {ruxitagentproc.conf: '{"revision": 1}'}}
 ---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: cas}, data: {certs: PEM}}
 )");
@@ -83,6 +86,8 @@ status:
   want.trusted_cas = "PEM";
   want.skip_cert_check = true;
   want.max_attempts = 7;
+  want.process_config = R"({"revision": 1})";
+  want.api_pause = absl::Minutes(20);
   ASSERT_OK(desired);
   EXPECT_TRUE(*desired == want);
 }
@@ -163,6 +168,39 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(AttemptsCase{"5", 5}, AttemptsCase{"0", 1},
                     AttemptsCase{"-1", 0}, AttemptsCase{"", 0},
                     AttemptsCase{"ten", 0}, AttemptsCase{"99999999999", 0}));
+
+struct PauseCase {
+  std::string name;
+  std::string spec;
+  std::string annotation;
+  absl::Duration want;
+};
+void PrintTo(const PauseCase& c, std::ostream* out) { *out << c.name; }
+class PauseTest : public testing::TestWithParam<PauseCase> {};
+
+TEST_P(PauseTest, ComesFromTheSpecElseFromTheAnnotation) {
+  const std::string annotations = absl::StrCat(
+      ", annotations: {feature.dynatrace.com/"
+      "dynatrace-api-request-threshold: '",
+      GetParam().annotation, "'}");
+  const auto desired = Desired(
+      Prod(absl::StrCat(kCloudNative, GetParam().spec), annotations) + kToken);
+  ASSERT_OK(desired);
+  EXPECT_EQ(desired->api_pause, GetParam().want);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Pauses, PauseTest,
+    testing::Values(PauseCase{"annotation", "", "30", absl::Minutes(30)},
+                    PauseCase{"both", "  dynatraceApiRequestThreshold: 15\n",
+                              "30", absl::Minutes(15)},
+                    PauseCase{"nonsense", "", "soon", absl::ZeroDuration()},
+                    PauseCase{"negative", "", "-5", absl::ZeroDuration()},
+                    PauseCase{"negativeSpec",
+                              "  dynatraceApiRequestThreshold: -5\n", "",
+                              absl::ZeroDuration()},
+                    PauseCase{"endless", "", "2147483647", absl::Hours(24)}),
+    [](const auto& test) { return test.param.name; });
 
 struct CauseCase {
   std::string name;

@@ -176,6 +176,17 @@ TEST_F(Resolve, IsNotFoundWithoutTheParent) {
       StatusIs(absl::StatusCode::kNotFound, HasSubstr("uid-9")));
 }
 
+TEST_F(Resolve, FindsTheTargetWhenPodsWasReplaced) {
+  temp_.MakeDir(absl::StrCat("kubelet/pods", kBelow, "/old"));
+  const auto resolver = Open();
+  EXPECT_OK(resolver->Resolve(path_));
+  std::filesystem::rename(pods_, temp_.Path("kubelet/pods.old"));
+  temp_.MakeDir(absl::StrCat("kubelet/pods", kBelow, "/new"));
+  ASSERT_OK_AND_ASSIGN(const ResolvedTarget resolved, resolver->Resolve(path_));
+  struct stat info = {};
+  EXPECT_EQ(fstatat(resolved.target().parent_fd, "mount/new", &info, 0), 0);
+}
+
 TEST_F(Resolve, FollowsNoLinkInAnyComponent) {
   const auto resolver = Open();
   for (const char* component :
@@ -220,12 +231,16 @@ TEST_F(PodDirectory, ExistsUntilItIsRemoved) {
   EXPECT_THAT(resolver->PodDirectoryExists("uid-1"), IsOkAndHolds(false));
 }
 
-TEST_F(PodDirectory, CannotBeToldWhenPodsItselfWasReplaced) {
-  const auto resolver = Open();
-  ASSERT_EQ(rmdir(pods_.c_str()), 0);
+TEST_F(PodDirectory, IsLookedForWherePodsIsNow) {
   temp_.MakeDir("kubelet/pods/uid-1");
-  EXPECT_THAT(resolver->PodDirectoryExists("uid-1"),
+  const auto resolver = Open();
+  std::filesystem::rename(pods_, temp_.Path("kubelet/pods.old"));
+  // About to be made, or restored.
+  EXPECT_THAT(resolver->PodDirectoryExists("uid-2"),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("replaced")));
+  temp_.MakeDir("kubelet/pods/uid-2");
+  EXPECT_THAT(resolver->PodDirectoryExists("uid-1"), IsOkAndHolds(false));
+  EXPECT_THAT(resolver->PodDirectoryExists("uid-2"), IsOkAndHolds(true));
 }
 
 TEST_F(PodDirectory, CannotBeToldForAnIdThatIsNoName) {

@@ -40,6 +40,7 @@ TEST(ProvisionerConfigTest, DefaultsAndFlags) {
 
 TEST(ProvisionerConfigTest, HelpAndVersionNeedNothingElse) {
   EXPECT_EQ(Parse({"--help"})->action, ProvisionerConfig::Action::kHelp);
+  EXPECT_EQ(Parse({"-h"})->action, ProvisionerConfig::Action::kHelp);
   EXPECT_EQ(Parse({"--version"})->action, ProvisionerConfig::Action::kVersion);
 }
 

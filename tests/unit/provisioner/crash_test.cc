@@ -27,6 +27,8 @@ void PrintTo(const Step& step, std::ostream* out) {
 
 class CrashTest : public NodeFixture, public testing::WithParamInterface<Step> {
  protected:
+  CrashTest() { EXPECT_OK(node_->index->SetReconciled(kNodeBootId)); }
+
   // A process of its own that reconciles and dies at the step.
   void RunAndDie() {
     node_.reset();  // a database handle does not survive fork(2)

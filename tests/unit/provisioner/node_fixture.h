@@ -80,7 +80,7 @@ class NodeUnderTest {
   TenantBook book;
   CommitGate gate;
   Collector collector;
-  Reconciler reconciler;
+  TenantReconciler reconciler;
   Scheduler scheduler;
 };
 

@@ -4,11 +4,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/mutex.h"
+#include "cache/store/tree_lock.h"
 #include "tests/support/archive_builder.h"
 #include "tests/support/daemon.h"
 #include "tests/support/leak_check.h"
@@ -91,6 +93,7 @@ TEST_F(ProgramTest, OnceEndsWithZeroWhenAllAreReady) {
   EXPECT_THAT(result.err,
               AllOf(HasSubstr("dynakube=prod"), HasSubstr("tenant=abc12345"),
                     HasSubstr(absl::StrCat("version=", kVersion)),
+                    HasSubstr("namespace=default"), HasSubstr("code=OK"),
                     HasSubstr("state=ready"), HasSubstr("installed=true")));
   EXPECT_THAT(result.err, AllOf(Not(HasSubstr("SECRETPART")),
                                 Not(HasSubstr("TENANTTOKENUNDERTEST")),
@@ -104,8 +107,10 @@ TEST_F(ProgramTest, OnceEndsWithOneAndNamesEachFailure) {
   PutDynaKube("wrong");
   const ProgramResult failed = RunProgram(Command({"--once"}));
   EXPECT_EQ(failed.exit_code, 1);
-  EXPECT_THAT(failed.err, AllOf(HasSubstr("dynakube=prod"),
-                                HasSubstr("state=failed"), HasSubstr("401")));
+  EXPECT_THAT(failed.err,
+              AllOf(HasSubstr("dynakube=prod"), HasSubstr("namespace=default"),
+                    HasSubstr("code=PERMISSION_DENIED"),
+                    HasSubstr("state=failed"), HasSubstr("401")));
 
   PutDynaKube();
   dir_.WriteFile("m/broken.yaml", "a: [\n");
@@ -173,6 +178,23 @@ TEST_F(ProgramTest, EndsPromptlyInTheMiddleOfADownloadAndResumes) {
   EXPECT_THAT(daemon.Log(),
               AllOf(HasSubstr("stopped"), Not(HasSubstr("in the middle"))));
   EXPECT_EQ(RunProgram(Command({"--once"})).exit_code, 0);
+}
+
+TEST_F(ProgramTest, EndsWhileItsStartWaitsForALock) {
+  ASSERT_EQ(RunProgram(Command({"--once"})).exit_code, 0);  // makes the tree
+  ASSERT_OK_AND_ASSIGN(const UniqueFd lock,
+                       LockTrees(dir_.Path("data/agents")));
+  Daemon daemon(Command(), dir_.Path("log"));
+  const std::string status = absl::StrCat("/proc/", daemon.pid(), "/status");
+  // SIGINT and SIGTERM are blocked: it is past the point where they kill.
+  while (ReadTestFile(status).find("SigBlk:\t0000000000004002") ==
+         std::string::npos) {
+    std::this_thread::yield();
+  }
+  const absl::Time begin = absl::Now();
+  EXPECT_EQ(daemon.Terminate(), 0) << daemon.Log();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(20)) << "not by timeouts";
+  EXPECT_THAT(daemon.Log(), HasSubstr("stopped while busy"));
 }
 
 TEST_F(ProgramTest, ActsOnAChangedManifest) {

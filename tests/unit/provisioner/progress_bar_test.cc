@@ -1,6 +1,7 @@
 #include "cache/provisioner/progress_bar.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,6 +34,18 @@ std::string ReadAll(int fd) {
   return n <= 0 ? "" : std::string(buffer.data(), static_cast<size_t>(n));
 }
 
+// A terminal hands on what was written in its own time, in several pieces.
+std::string ReadAtLeast(int fd, size_t size) {
+  std::string text;
+  pollfd readable = {.fd = fd, .events = POLLIN, .revents = 0};
+  while (text.size() < size && poll(&readable, 1, /*timeout=*/10000) > 0) {
+    const std::string piece = ReadAll(fd);
+    if (piece.empty()) break;
+    text += piece;
+  }
+  return text;
+}
+
 TEST(ProgressBarTest, DrawsOnATerminalAndWipesItsLine) {
   const UniqueFd master(
       posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
@@ -47,12 +60,13 @@ TEST(ProgressBarTest, DrawsOnATerminalAndWipesItsLine) {
   bar.Show("download 1.2", 100, 100);
   bar.Clear();
   bar.Clear();
-  EXPECT_EQ(ReadAll(master.get()),
-            "\r\x1b[Kdownload 1.2 [..............................]   0 %  "
-            "0.0/0.0 MB"
-            "\r\x1b[Kdownload 1.2 [##############################] 100 %  "
-            "0.0/0.0 MB"
-            "\r\x1b[K");
+  const std::string expected =
+      "\r\x1b[Kdownload 1.2 [..............................]   0 %  "
+      "0.0/0.0 MB"
+      "\r\x1b[Kdownload 1.2 [##############################] 100 %  "
+      "0.0/0.0 MB"
+      "\r\x1b[K";
+  EXPECT_EQ(ReadAtLeast(master.get(), expected.size()), expected);
 }
 
 TEST(ProgressBarTest, NothingIsWrittenElsewhere) {

@@ -45,6 +45,7 @@ TEST_F(ReconcileTest, FirstInstallWithoutAnyOperator) {
   const std::vector<ReconcileReport> reports = observer_.Reports();
   ASSERT_EQ(reports.size(), 1u);
   EXPECT_TRUE(reports[0].installed);
+  EXPECT_EQ(reports[0].code, absl::StatusCode::kOk);
   EXPECT_TRUE(reports[0].row == row);
   ExpectConsistent();
 }
@@ -201,11 +202,18 @@ void RepeatToken(TenantApiServer& server) {
   server.AddFault(kTwo, Fault::Body(body, 403));
 }
 
+void WipeProperties(TenantApiServer& server) {
+  server.AddFault("processmoduleconfig",
+                  Fault::Body(R"({"revision": 2, "properties": []})"));
+}
+
 std::vector<FailureCase> FailureCases() {
   return {{"WrongToken", ChangeToken, kTwo, "401"},
           {"UnknownVersion", [](TenantApiServer&) {}, "1.999.0.1-1", kOne},
           {"BrokenZip", CutArchive, kTwo, "archive"},
           {"HostileZip", MakeHostileArchive, kTwo, "evil"},
+          {"EmptyProperties", WipeProperties, kTwo,
+           "process module config: empty properties"},
           {"TokenRepeatedByTheServer", RepeatToken, kTwo, "bad token (token)"}};
 }
 
@@ -285,6 +293,101 @@ TEST_F(ReconcileTest, AnOldTenantWithoutProcessConfigurationIsFine) {
   Settle();
   EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
   EXPECT_THAT(Conf("prod"), EndsWith("tenantToken TENANTTOKENUNDERTEST\n"));
+}
+
+TEST_F(ReconcileTest, TheFirstAgentDoesNotWaitForItsProcessConfiguration) {
+  server_.AddFault("processmoduleconfig", Fault::Status(400, "", -1));
+  PutDynaKube("prod");
+  Settle();
+  const TenantRow row = Row("prod");
+  EXPECT_EQ(row.state, TenantState::kFailed);
+  EXPECT_THAT(row.reason, AllOf(HasSubstr("process module config: HTTP 400"),
+                                EndsWith("; installed without it")));
+  EXPECT_EQ(AgentFile("prod", "agent/version"), kOne);
+  EXPECT_THAT(Conf("prod"), AllOf(HasSubstr("tenant abc12345\n"),
+                                  Not(HasSubstr("fromTenant"))));
+  const std::vector<ReconcileReport> reports = observer_.Reports();
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports[0].code, absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(reports[0].installed);
+  ExpectConsistent();
+
+  // Only the first one: what pods get does not change while it is unknown.
+  PutDynaKube("prod", Version(kTwo));
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kFailed);
+  EXPECT_EQ(Row("prod").agent_id, row.agent_id);
+  EXPECT_EQ(Row("prod").config_id, row.config_id);
+}
+
+TEST_F(ReconcileTest, TheProcessConfigurationIsCaughtUpWith) {
+  WipeProperties(server_);
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(Row("prod").reason,
+            "process module config: empty properties; installed without it");
+  clock_.Advance(absl::Seconds(16));
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
+  EXPECT_THAT(Conf("prod"), HasSubstr("fromTenant yes\n"));
+  EXPECT_EQ(Downloads(), 1);
+}
+
+std::string ProcessConfigSecret(const std::string& value) {
+  return absl::StrCat(
+      "apiVersion: v1\nkind: Secret\nmetadata: {name: prod-pmc-secret}\n"
+      "stringData:\n  ruxitagentproc.conf: '",
+      value, "'\n");
+}
+
+TEST_F(ReconcileTest, TheOperatorsProcessConfigurationIsTakenUnasked) {
+  const auto put = [this](const std::string& value) {
+    PutManifest("pmc.yaml",
+                ProcessConfigSecret(absl::StrCat(
+                    R"({"revision": 5, "properties": [{"section": "general", )",
+                    R"("key": "fromOperator", "value": ")", value, R"("}]})")));
+  };
+  put("once");
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
+  EXPECT_THAT(Conf("prod"), AllOf(HasSubstr("fromOperator once\n"),
+                                  HasSubstr("tenant abc12345\n"),
+                                  Not(HasSubstr("fromTenant"))));
+  put("twice");
+  Settle();
+  EXPECT_THAT(Conf("prod"), HasSubstr("fromOperator twice\n"));
+  EXPECT_EQ(server_.CountRequests("processmoduleconfig"), 0);
+
+  RemoveManifest("pmc.yaml");  // older operators have none
+  Settle();
+  EXPECT_THAT(Conf("prod"), HasSubstr("fromTenant yes\n"));
+}
+
+TEST_F(ReconcileTest, ADamagedCopyOfTheOperatorsIsNamedAndWaitedFor) {
+  const std::string object =
+      "Secret default/prod-pmc-secret: "
+      "ruxitagentproc.conf: ";
+  PutManifest("pmc.yaml", ProcessConfigSecret("{hunter2"));
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kWaiting);
+  EXPECT_EQ(Row("prod").reason,
+            absl::StrCat(object,
+                         "not the JSON that was expected; installed "
+                         "without it"));
+  EXPECT_THAT(Conf("prod"), HasSubstr("tenant abc12345\n"));
+
+  PutManifest("pmc.yaml", ProcessConfigSecret(R"({"revision": 1})"));
+  Settle();
+  EXPECT_EQ(Row("prod").reason, absl::StrCat(object, "empty properties"));
+  PutManifest("pmc.yaml",
+              ProcessConfigSecret(R"({"properties": [{"section": "general", )"
+                                  R"("key": "k", "value": "hunter2\n"}]})"));
+  Settle();
+  EXPECT_EQ(Row("prod").reason,
+            absl::StrCat(object, "property general.k: control character"));
+  EXPECT_THAT(observer_.Everything(), Not(HasSubstr("hunter2")));
 }
 
 TEST_F(ReconcileTest, AnImageWithoutAVersionIsNotSupportedYet) {

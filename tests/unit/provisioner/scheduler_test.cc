@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/mutex.h"
 #include "cache/index/records.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/provisioner/node_fixture.h"
@@ -19,6 +20,29 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
+
+// Once and for all.
+class Notification {
+ public:
+  void Notify() {
+    MutexLock lock(mu_);
+    notified_ = true;
+    changed_.NotifyAll();
+  }
+  bool IsNotified() {
+    MutexLock lock(mu_);
+    return notified_;
+  }
+  void Wait() {
+    MutexLock lock(mu_);
+    while (!notified_) changed_.Wait(mu_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  bool notified_ ABSL_GUARDED_BY(mu_) = false;
+};
 
 class SchedulerTest : public NodeFixture {
  protected:
@@ -52,6 +76,17 @@ TEST_F(SchedulerTest, AReadyDynaKubeIsLookedAtEveryFiveMinutes) {
   Settle();
   EXPECT_EQ(ReconcilesAfter(absl::Seconds(299)), 0u);
   EXPECT_EQ(ReconcilesAfter(absl::Seconds(1)), 1u);
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(299)), 0u);
+}
+
+TEST_F(SchedulerTest, AReadyOneLaterWhenItsApiIsToBeSpared) {
+  PutDynaKube("prod", "", "  dynatraceApiRequestThreshold: 15\n");
+  Settle();
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(15 * 60 - 1)), 0u);
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(1)), 1u);
+  // It is not a way to look more often.
+  PutDynaKube("prod", "", "  dynatraceApiRequestThreshold: 1\n");
+  Settle();  // a change is acted on at once
   EXPECT_EQ(ReconcilesAfter(absl::Seconds(299)), 0u);
 }
 
@@ -272,6 +307,18 @@ TEST_F(SchedulerTest, AReplacedIndexGetsItsRowsBack) {
   EXPECT_EQ(Downloads(), 1);
 }
 
+TEST_F(SchedulerTest, ATreeOfUnknownUseGoesOnceTheMounterHasReconciled) {
+  dir_.WriteFile("data/agents/0123456789abcdef/agent/x", "x");
+  Reopen();
+  node_->scheduler.ListOnce(clock_.Now());
+  EXPECT_TRUE(IsOnDisk("0123456789abcdef"));
+  ASSERT_OK_AND_ASSIGN(const auto mounter,
+                       Index::Open({.data_dir = layout_.data_dir()}));
+  ASSERT_OK(mounter->SetReconciled(kNodeBootId));
+  node_->scheduler.ListOnce(clock_.Now());
+  EXPECT_FALSE(IsOnDisk("0123456789abcdef"));
+}
+
 TEST_F(SchedulerTest, ARecordAheadOfItsRowCountsAtStart) {
   PutDynaKube("prod");
   Settle();
@@ -280,6 +327,24 @@ TEST_F(SchedulerTest, ARecordAheadOfItsRowCountsAtStart) {
   ASSERT_OK(WriteTenantRecord(layout_, ahead));
   Reopen();
   EXPECT_EQ(Row("prod").reason, "written before its row");
+}
+
+TEST_F(SchedulerTest, TheEndIsNotWaitedBeyond) {
+  PutDynaKube("prod");
+  Notification asked;
+  Notification go_on;
+  server_.SetHook([&](const SeenRequest&) {
+    asked.Notify();
+    go_on.Wait();
+  });
+  node_->scheduler.ListOnce(clock_.Now());
+  // Returns although the reconcile cannot end.
+  node_->scheduler.WaitUntilSettled(clock_.Now(),
+                                    [&] { return asked.IsNotified(); });
+  EXPECT_TRUE(asked.IsNotified());
+  go_on.Notify();
+  node_->scheduler.WaitUntilSettled(clock_.Now());
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
 }
 
 TEST_F(SchedulerTest, ADamagedRecordDoesNotKeepTheOthersFromComingBack) {

@@ -206,10 +206,14 @@ TEST_F(DeploymentApiTest, TenantWithoutProcessConfigIsNothing) {
               IsOkAndHolds(Eq(std::nullopt)));
 }
 
-TEST_F(DeploymentApiTest, EmptyProcessConfigIsNoError) {
+TEST_F(DeploymentApiTest, ProcessConfigThatWouldWipeTheOldOneIsInvalid) {
   server_.AddFault("", Fault::Body(R"({"revision": 9, "properties": []})"));
   EXPECT_THAT(api_.GetProcessConfig(Access(), 3),
-              IsOkAndHolds(Optional(FieldsAre(9, IsEmpty()))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "process module config: empty properties"));
+}
+
+TEST_F(DeploymentApiTest, EmptyAnswerIsNothingNewer) {
   server_.AddFault("", Fault::Body("{}"));
   EXPECT_THAT(api_.GetProcessConfig(Access(), 3),
               IsOkAndHolds(Eq(std::nullopt)));
@@ -223,6 +227,23 @@ TEST_F(DeploymentApiTest, PropertyThatWouldBreakItsLineIsInvalid) {
                        AllOf(HasSubstr("process module config: property "
                                        "general.k: control character"),
                              Not(HasSubstr("SECRET")))));
+}
+
+TEST(ParseProcessConfigTest, TakesWhatTheApiAnswersFromElsewhere) {
+  EXPECT_THAT(ParseProcessConfig(R"({"revision": 7, "properties": [
+                  {"section": "general", "key": "b", "value": "1 2"}]})"),
+              IsOkAndHolds(FieldsAre(
+                  7, ElementsAre(ConfProperty{"general", "b", "1 2"}))));
+  for (const char* const empty : {"{}", R"({"revision": 7})"}) {
+    EXPECT_THAT(
+        ParseProcessConfig(empty),
+        StatusIs(absl::StatusCode::kInvalidArgument, "empty properties"));
+  }
+  for (const char* const garbage : {"", "SECRET", R"([{"properties": []}])"}) {
+    EXPECT_THAT(ParseProcessConfig(garbage),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         "not the JSON that was expected"));
+  }
 }
 
 TEST_F(DeploymentApiTest, LineBreakAroundTheTokenIsNotPartOfIt) {
@@ -328,8 +349,8 @@ INSTANTIATE_TEST_SUITE_P(DeploymentApi, FailureTest,
 TEST_F(FailureTest, GarbageIsInvalidAndNotQuoted) {
   for (const std::string body :
        {"", "SECRET", "{\"tenantToken\": \"SECRET", "[]", "\"SECRET\"",
-        "{\"tenantUUID\": 5, \"availableVersions\": {\"SECRET\": 1}, "
-        "\"latestAgentVersion\": [\"SECRET\"], \"revision\": \"SECRET\"}"}) {
+        R"({"tenantUUID": 5, "availableVersions": {"SECRET": 1},
+            "latestAgentVersion": ["SECRET"], "revision": "SECRET"})"}) {
     fetcher_.Answer("", 200, body);
     for (const auto& [name, status] : CallAll()) {
       if (name == "download agent 1.2") continue;  // any bytes may be an agent

@@ -85,6 +85,7 @@ TEST_F(RecoverTest, TreeWithoutManifestAndRowIsSwept) {
   dir_.WriteFile("data/agents/0123456789abcdef/agent/x", "x");
   dir_.WriteFile("data/configs/0123456789abcdef/agent/x", "x");
   dir_.WriteFile("data/agents/.0123456789abcdef.json.tmp-7-0", "{");
+  ASSERT_OK(index_->SetReconciled(kBootId));
   ASSERT_OK(store_->Recover());
   EXPECT_THAT(ListDirectory(layout_.AgentsDir()), IsOkAndHolds(IsEmpty()));
   EXPECT_THAT(ListDirectory(layout_.ConfigsDir()), IsOkAndHolds(IsEmpty()));
@@ -94,8 +95,58 @@ TEST_F(RecoverTest, TreeWithoutManifestAndRowIsSwept) {
 TEST_F(RecoverTest, DamagedManifestWithoutARowIsSweptWithItsTree) {
   dir_.WriteFile("data/agents/0123456789abcdef/agent/x", "x");
   dir_.WriteFile("data/agents/0123456789abcdef.json", "not json");
+  ASSERT_OK(index_->SetReconciled(kBootId));
   ASSERT_OK(store_->Recover());
   EXPECT_THAT(ListDirectory(layout_.AgentsDir()), IsOkAndHolds(IsEmpty()));
+}
+
+TEST_F(RecoverTest, NothingIsSweptBeforeTheMounterHasSaidWhatIsMounted) {
+  const std::string id = InstallCurrent("1");
+  ASSERT_OK_AND_ASSIGN(const ConfigRow config, InstallConf("a"));
+  ASSERT_OK_AND_ASSIGN(const Lease lease, AcquireLease("v", "dk"));
+  ASSERT_OK(index_->SetReconciled("boot-0"));
+  dir_.WriteFile("data/agents/" + id + ".json", "damaged");
+  ASSERT_OK(RemoveFileIfPresent(layout_.ConfigManifest(config.id)));
+  LoseIndex();
+  const auto refused =
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               testing::AllOf(HasSubstr(id), HasSubstr("reconciled")));
+  EXPECT_THAT(store_->Recover(), refused);
+  EXPECT_THAT(Install("1"), refused);
+  EXPECT_THAT(InstallConf("a"),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  ASSERT_OK(index_->SetReconciled("boot-0"));  // before the last boot
+  EXPECT_THAT(store_->Recover(), refused);
+  EXPECT_EQ(ReadTestFile(layout_.AgentTree(id) + "/agent/version"), "1");
+  EXPECT_THAT(PathExists(layout_.ConfigTree(config.id)), IsOkAndHolds(true));
+
+  // The mounter finds the volume, and with it the lease; nobody has the layer.
+  ASSERT_OK(index_->PutVolume(lease.row));
+  ASSERT_OK(index_->SetReconciled(kBootId));
+  EXPECT_THAT(store_->Recover(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                          HasSubstr("1 volumes use it")));
+  EXPECT_EQ(ReadTestFile(layout_.AgentTree(id) + "/agent/version"), "1");
+  EXPECT_THAT(PathExists(layout_.ConfigTree(config.id)), IsOkAndHolds(false));
+  ASSERT_OK(index_->ReleaseLease("v", clock_.Now()));
+  ASSERT_OK(Install("1"));
+  ASSERT_OK(InstallConf("a"));
+  ExpectConsistent();
+}
+
+TEST_F(RecoverTest, ARowWithoutLeasesIsNoProofBeforeTheMounterHasReconciled) {
+  const std::string id = InstallCurrent("1");
+  ASSERT_OK(RemoveFileIfPresent(layout_.AgentManifest(id)));
+  dir_.WriteFile("data/agents/" + id + "/agent/more", "x");
+  EXPECT_THAT(store_->Recover(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(id)));
+  EXPECT_THAT(PathExists(layout_.AgentTree(id)), IsOkAndHolds(true));
+  EXPECT_EQ(StateOf(id), TreeState::kReady);
+}
+
+TEST_F(RecoverTest, WhatCannotBeInstalledYetKeepsItsDownload) {
+  dir_.WriteFile("data/agents/" + IdOf("1") + "/agent/x", "x");
+  EXPECT_THAT(Install("1"), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(PathExists(StagedPath("1")), IsOkAndHolds(true));
 }
 
 TEST_F(RecoverTest, NamesThatAreNotOursStay) {
@@ -151,6 +202,7 @@ TEST_F(RecoverTest, ChangedTreeWithoutManifestStaysWhileItIsLeased) {
                                           HasSubstr(layout_.AgentTree(id))));
   EXPECT_EQ(ReadTestFile(layout_.AgentTree(id) + "/agent/version"), "1");
   ASSERT_OK(index_->ReleaseLease("v", clock_.Now()));
+  ASSERT_OK(index_->SetReconciled(kBootId));
   ASSERT_OK(store_->Recover());
   EXPECT_EQ(StateOf(id), TreeState::kMissing);
   ExpectConsistent();
@@ -159,6 +211,7 @@ TEST_F(RecoverTest, ChangedTreeWithoutManifestStaysWhileItIsLeased) {
 TEST_F(RecoverTest, OneBadEntryDoesNotStopTheOthers) {
   dir_.WriteFile("data/agents/0123456789abcdef/x", "x");
   dir_.MakeDir("data/agents/0123456789abcdef.json");
+  ASSERT_OK(index_->SetReconciled(kBootId));
   dir_.WriteFile("data/agents/fedcba9876543210/x", "x");
   EXPECT_THAT(store_->Recover(), testing::Not(IsOk()));
   EXPECT_THAT(PathExists(layout_.AgentTree("fedcba9876543210")),

@@ -63,7 +63,7 @@ void StoreFixture::Reopen() {
   auto index = Index::Open({.data_dir = layout_.data_dir()});
   ASSERT_OK(index);
   index_ = *std::move(index);
-  store_ = std::make_unique<Store>(layout_, *index_, clock_);
+  store_ = std::make_unique<Store>(layout_, *index_, clock_, kBootId);
 }
 
 void StoreFixture::LoseIndex() {

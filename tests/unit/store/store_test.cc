@@ -100,7 +100,7 @@ TEST_F(StoreTest, DamagedArchiveLeavesNothingBehind) {
 TEST_F(StoreTest, FullDiskLeavesNothingBehind) {
   const Layout tiny(absl::StrCat(kTinyDisk, "/data"));
   ASSERT_OK(tiny.Prepare(Owner::kProvisioner));
-  Store store(tiny, *index_, clock_);
+  Store store(tiny, *index_, clock_, kBootId);
   ArchiveBuilder large = AgentArchive("1");
   large.File("agent/large", std::string(1 << 20, 'x'));
   EXPECT_THAT(
@@ -116,6 +116,7 @@ TEST_F(StoreTest, LeftoversOfAnEarlierAttemptDoNotMatter) {
   dir_.WriteFile("data/staging/" + IdOf("1") + "/agent/old", "x");
   dir_.WriteFile("data/staging/" + IdOf("1") + ".lifted/agent/old", "x");
   dir_.WriteFile("data/agents/" + IdOf("1") + "/agent/old", "x");
+  ASSERT_OK(index_->SetReconciled(kBootId));
   ASSERT_OK(Install("1"));
   ExpectConsistent();
   EXPECT_THAT(ListDirectory(layout_.TrashAgents()), IsOkAndHolds(SizeIs(1)));
