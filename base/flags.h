@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,8 +47,8 @@ Flag ParsedFlag(absl::string_view name, absl::string_view value_name,
           .value_name = std::string(value_name),
           .help = std::string(help),
           .set = [parse, target](absl::string_view text) -> absl::Status {
-            absl::StatusOr<T> value = parse(text);
-            if (value.ok()) *target = *std::move(value);
+            const absl::StatusOr<T> value = parse(text);
+            if (value.ok()) *target = *value;
             return value.status();
           }};
 }
