@@ -3,6 +3,7 @@
 #ifndef BASE_MUTEX_H_
 #define BASE_MUTEX_H_
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -43,12 +44,14 @@ class CondVar {
     cv_.wait(lock);
     lock.release();
   }
-  // Waits at most `timeout`; false when it ran out.
+  // Waits at most `timeout`, and at most a year: the clock's arithmetic would
+  // overflow, and a wait of no length spins. False when it ran out.
   bool WaitFor(Mutex& mu, absl::Duration timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     std::unique_lock<std::mutex> lock(mu.mu_, std::adopt_lock);
-    const std::cv_status status =
-        cv_.wait_for(lock, absl::ToChronoNanoseconds(timeout));
+    const std::cv_status status = cv_.wait_for(
+        lock,
+        absl::ToChronoNanoseconds(std::min(timeout, absl::Hours(24 * 365))));
     lock.release();
     return status == std::cv_status::no_timeout;
   }

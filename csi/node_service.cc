@@ -205,7 +205,7 @@ class NodeService final : public ::csi::v1::Node::CallbackService {
   // turn while its caller waited.
   void Enqueue(WorkQueue& queue, const std::string& key, Call call,
                std::function<void(Call&)> work,
-               std::function<void(const Call&)> missed = {});
+               const std::function<void(const Call&)>& missed = {});
 
   const NodeServiceParts parts_;
 };
@@ -215,7 +215,7 @@ class NodeService final : public ::csi::v1::Node::CallbackService {
 // caller (CSI: a dropped connection does not mean "cancelled").
 void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
                           std::function<void(Call&)> work,
-                          std::function<void(const Call&)> missed) {
+                          const std::function<void(const Call&)>& missed) {
   const absl::Time deadline = call.queue_deadline();
   queue.Submit(
       {.key = key,

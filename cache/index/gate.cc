@@ -1,14 +1,23 @@
 #include "cache/index/gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace oneagent {
 
+namespace {
+
+// As good as for ever, and still a time that can be added to now.
+std::chrono::nanoseconds Bounded(absl::Duration duration) {
+  return absl::ToChronoNanoseconds(std::min(duration, absl::Hours(24 * 365)));
+}
+
+}  // namespace
+
 Gate::Gate(absl::Duration patience, absl::Duration pause)
-    : patience_(absl::ToChronoNanoseconds(patience)),
-      pause_(absl::ToChronoNanoseconds(pause)) {}
+    : patience_(Bounded(patience)), pause_(Bounded(pause)) {}
 
 // The annotations describe the gate itself, not its mutex.
 bool Gate::Enter() ABSL_NO_THREAD_SAFETY_ANALYSIS {
