@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
+#include "base/failpoint.h"
 #include "base/status_macros.h"
 #include "cache/index/records.h"
 
@@ -54,11 +55,16 @@ absl::StatusOr<std::unique_ptr<AgentInstaller::Flight>>
 AgentInstaller::Download(const TenantAccess& access, const Platform& platform,
                          const AgentIdentity& identity) {
   const std::string id = AgentId(identity);
+  Failpoint("download:0");
   if (!Begin(id)) {
     return absl::AbortedError(absl::StrCat("agent ", identity.version,
                                            ": waits for another download"));
   }
   auto flight = std::make_unique<Flight>(*this, identity);
+  // Who flew before may have landed since the caller looked.
+  ASSIGN_OR_RETURN(const std::optional<AgentRow> installed,
+                   FindInstalled(identity));
+  if (installed.has_value()) return std::unique_ptr<Flight>();
   const std::string part = store_.layout().StagingPart(id);
   ASSIGN_OR_RETURN(const FetchResult fetched,
                    api_.DownloadAgent(access, platform, identity.version, part,

@@ -61,6 +61,8 @@ class AgentInstaller {
   absl::StatusOr<std::optional<AgentRow>> FindInstalled(
       const AgentIdentity& identity);
 
+  // Null when the agent has been installed meanwhile. Failpoint "download:0"
+  // stands before the flight begins.
   // Errors: Aborted while the same agent, or kMostAtOnce others, are being
   // installed; else as DeploymentApi::DownloadAgent.
   absl::StatusOr<std::unique_ptr<Flight>> Download(

@@ -1,10 +1,15 @@
 // What a DynaKube leads to on the node.
+#include <atomic>
 #include <functional>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/durable_file.h"
+#include "base/failpoint.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/provisioner/node_fixture.h"
 
@@ -110,6 +115,28 @@ TEST_F(ReconcileTest, DynaKubesThatComeTogetherShareOneDownload) {
   }
   EXPECT_EQ(Downloads(), 1);
   ExpectConsistent();
+}
+
+// It looked before the other had committed, and began after.
+TEST_F(ReconcileTest, WhoComesLateToADownloadFindsItsAgent) {
+  std::atomic<int> comers = 0;
+  ArmFailpoint("download:0", [&] {
+    if (comers++ == 0) return;
+    const absl::Time end = absl::Now() + absl::Seconds(20);
+    while (absl::Now() < end) {
+      const auto names = ListDirectory(layout_.AgentsDir());
+      if (names.ok() && names->size() == 2) break;  // tree and manifest
+      std::this_thread::yield();
+    }
+  });
+  PutDynaKube("a", Version(kOne));
+  PutDynaKube("b", Version(kOne));
+  Settle();
+  DisarmFailpoints();
+  EXPECT_EQ(comers, 2);
+  EXPECT_EQ(Row("a").state, TenantState::kReady) << Row("a").reason;
+  EXPECT_EQ(Row("b").state, TenantState::kReady) << Row("b").reason;
+  EXPECT_EQ(Downloads(), 1);
 }
 
 TEST_F(ReconcileTest, AWrongTokenOfOneDoesNotHarmTheOtherOfThatVersion) {
