@@ -390,15 +390,5 @@ TEST_F(FailOpenTest, HostModeFailsOpenByTheSameRules) {
   EXPECT_THAT(Publish(request), IsOkAndHolds(PublishOutcome::kEmpty));
 }
 
-TEST_F(FailOpenTest, TargetWithoutParentIsCountedAndSaysSo) {
-  const PublishRequest request = world_.Request(1);
-  world_.RemovePodDirectory(1);
-  EXPECT_THAT(Publish(request), StatusIs(kUnavailable));
-  EXPECT_EQ(world_.Row(request.volume_id)->attempts, 1);
-  world_.clock.Advance(absl::Minutes(10));
-  EXPECT_THAT(Publish(request),
-              StatusIs(kUnavailable, HasSubstr("publish empty")));
-}
-
 }  // namespace
 }  // namespace oneagent

@@ -356,5 +356,15 @@ TEST_F(PublisherTest, HostModeFailureHasItsOwnText) {
               StatusIs(kUnavailable, "failed to mount osagent volume: no"));
 }
 
+TEST_F(PublisherTest, TargetWithoutParentIsCountedAndSaysSo) {
+  const PublishRequest request = world_.Request(1);
+  world_.RemovePodDirectory(1);
+  EXPECT_THAT(Publish(request), StatusIs(kUnavailable));
+  EXPECT_EQ(world_.Row(request.volume_id)->attempts, 1);
+  world_.clock.Advance(absl::Minutes(10));
+  EXPECT_THAT(Publish(request),
+              StatusIs(kUnavailable, HasSubstr("publish empty")));
+}
+
 }  // namespace
 }  // namespace oneagent
