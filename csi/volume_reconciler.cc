@@ -131,7 +131,9 @@ VolumeReconciler::ReadFound() {
   std::map<std::string, Found> all;
   for (const MountEntry& entry : entries) {
     std::optional<Found> found = Recognize(entry);
-    if (found) all.emplace(found->row.id, *std::move(found));
+    if (!found) continue;
+    const std::string id = found->row.id;
+    all.emplace(id, *std::move(found));
   }
   return all;
 }
@@ -247,7 +249,7 @@ absl::Status VolumeReconciler::SettleMounted(const Evidence& evidence,
       return SettleEmpty(evidence, std::move(row), now, result);
     }
     if (row.state == VolumeState::kWaiting) {
-      return SettleWaiting(evidence, std::move(row), result);  // not ours
+      return SettleWaiting(evidence, row, result);  // not ours
     }
   }
   ++result.mounted;
@@ -272,7 +274,7 @@ absl::Status VolumeReconciler::SettleUnmounted(const Evidence& evidence,
                                                ReconcileResult& result) {
   switch (row.state) {
     case VolumeState::kWaiting:
-      return SettleWaiting(evidence, std::move(row), result);
+      return SettleWaiting(evidence, row, result);
     case VolumeState::kEmpty:
       return SettleEmpty(evidence, std::move(row), now, result);
     case VolumeState::kMounted:
@@ -290,7 +292,7 @@ absl::Status VolumeReconciler::SettleUnmounted(const Evidence& evidence,
       row.agent_id.clear();
       row.config_id.clear();
       row.host_storage.clear();
-      return SettleWaiting(evidence, std::move(row), result);
+      return SettleWaiting(evidence, row, result);
   }
   return absl::InternalError("unknown volume state");
 }
@@ -329,7 +331,7 @@ absl::Status VolumeReconciler::SettleEmpty(const Evidence& evidence,
 
 // Has failed so far: nothing but the failure record stays.
 absl::Status VolumeReconciler::SettleWaiting(const Evidence& evidence,
-                                             VolumeRow row,
+                                             const VolumeRow& row,
                                              ReconcileResult& result) {
   ++result.waiting;
   if (evidence.has_directory) {

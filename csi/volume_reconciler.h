@@ -111,7 +111,7 @@ class VolumeReconciler {
                              absl::Time now, ReconcileResult& result);
   absl::Status SettleUnmounted(const Evidence& evidence, VolumeRow row,
                                absl::Time now, ReconcileResult& result);
-  absl::Status SettleWaiting(const Evidence& evidence, VolumeRow row,
+  absl::Status SettleWaiting(const Evidence& evidence, const VolumeRow& row,
                              ReconcileResult& result);
   absl::Status SettleEmpty(const Evidence& evidence, VolumeRow row,
                            absl::Time now, ReconcileResult& result);

@@ -33,7 +33,7 @@ std::string Program(absl::string_view name) {
 
 // The zips of both versions, made once for all tests of this program.
 const std::string& PackageDir() {
-  static const auto* const dir = [] {
+  static const auto* const kDir = [] {
     auto* const made = new std::string((std::filesystem::temp_directory_path() /
                                         absl::StrCat("oa-packages-", getpid()))
                                            .string());
@@ -48,7 +48,7 @@ const std::string& PackageDir() {
     });
     return made;
   }();
-  return *dir;
+  return *kDir;
 }
 
 }  // namespace
