@@ -28,7 +28,7 @@ using Listing = std::map<std::string, std::vector<std::string>>;
 
 // "<number> <name>: <type>[ of <oneof>][, secret]"
 const Listing& SpecifiedMessages() {
-  static const auto* const listing = new Listing{
+  static const auto* const kListing = new Listing{
       {"csi.v1.CapacityRange",
        {"1 required_bytes: int64", "2 limit_bytes: int64"}},
       {"csi.v1.GetPluginCapabilitiesRequest", {}},
@@ -107,12 +107,12 @@ const Listing& SpecifiedMessages() {
        {"1 available: int64", "2 total: int64", "3 used: int64",
         "4 unit: enum csi.v1.VolumeUsage.Unit"}},
   };
-  return *listing;
+  return *kListing;
 }
 
 // "<number> <name>"
 const Listing& SpecifiedEnums() {
-  static const auto* const listing = new Listing{
+  static const auto* const kListing = new Listing{
       {"csi.v1.NodeServiceCapability.RPC.Type",
        {"0 UNKNOWN", "1 STAGE_UNSTAGE_VOLUME", "2 GET_VOLUME_STATS",
         "3 EXPAND_VOLUME", "4 VOLUME_CONDITION", "5 SINGLE_NODE_MULTI_WRITER",
@@ -130,19 +130,19 @@ const Listing& SpecifiedEnums() {
         "7 SINGLE_NODE_MULTI_WRITER"}},
       {"csi.v1.VolumeUsage.Unit", {"0 UNKNOWN", "1 BYTES", "2 INODES"}},
   };
-  return *listing;
+  return *kListing;
 }
 
 // Each method M takes an MRequest and returns an MResponse, no streams.
 const Listing& SpecifiedServices() {
-  static const auto* const listing = new Listing{
+  static const auto* const kListing = new Listing{
       {"csi.v1.Identity", {"GetPluginCapabilities", "GetPluginInfo", "Probe"}},
       {"csi.v1.Node",
        {"NodeExpandVolume", "NodeGetCapabilities", "NodeGetInfo",
         "NodeGetVolumeStats", "NodePublishVolume", "NodeStageVolume",
         "NodeUnpublishVolume", "NodeUnstageVolume"}},
   };
-  return *listing;
+  return *kListing;
 }
 
 const FileDescriptor& File() {
