@@ -63,7 +63,7 @@ class VolumeReconcilerTest : public testing::Test {
         "{\"id\":");
   }
   std::unique_ptr<VolumeReconciler> NewReconciler(
-      VolumeGuard guard = RunUnguarded) {
+      const VolumeGuard& guard = RunUnguarded) {
     VolumeReconciler::Options options{.boot_id = world_.boot_id,
                                       .kubelet_dir = world_.kubelet};
     options.read_mounts = [this] { return world_.mounts; };
