@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "cache/index/records.h"
 #include "tests/support/status_matchers.h"
@@ -142,6 +143,11 @@ TEST_F(SchedulerTest, ATenantThatIsSlowHoldsUpNobodyElse) {
   PutDynaKube("prod");
   node_->scheduler.RunOnce(clock_.Now());
   observer_.AwaitReady("prod");
+  // Its row is there before its download is asked for.
+  const absl::Time end = absl::Now() + absl::Seconds(20);
+  while (slow.CountRequests("/version/") == 0 && absl::Now() < end) {
+    std::this_thread::yield();
+  }
   EXPECT_EQ(Row("slow").state, TenantState::kWaiting);
   // Another one that comes meanwhile, too.
   PutDynaKube("later");
