@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tests/support/http_client.h"
 
 namespace oneagent {
 namespace {
@@ -27,26 +28,6 @@ sockaddr_in Loopback(int port) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(static_cast<uint16_t>(port));
   return address;
-}
-
-UniqueFd ConnectTo(int port) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = Loopback(port);
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-              sizeof(address)) != 0) {
-    fd.Reset();
-  }
-  return fd;
-}
-
-bool SendAll(int fd, const std::string& bytes) {
-  for (size_t at = 0; at < bytes.size();) {
-    const ssize_t sent =
-        send(fd, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
-    if (sent <= 0) return false;
-    at += static_cast<size_t>(sent);
-  }
-  return true;
 }
 
 // Head of a request with its empty line; "" when the peer went away.
@@ -144,7 +125,7 @@ void LoopbackProxy::Serve(UniqueFd client) {
   const std::string authority = words[1].substr(scheme, slash - scheme);
   int port = 80;
   (void)absl::SimpleAtoi(authority.substr(authority.find(':') + 1), &port);
-  const UniqueFd server = ConnectTo(port);
+  const UniqueFd server = ConnectLoopback(port);
   if (!server.ok()) {
     SendAll(client.get(), "HTTP/1.1 502 Bad Gateway\r\n\r\n");
     return;
