@@ -22,6 +22,7 @@ namespace oneagent {
 namespace {
 
 constexpr char kVolumeName[] = "oneagent-bin";
+constexpr char kBootId[] = "/proc/sys/kernel/random/boot_id";
 
 CsiPod PodOf(const std::string& name) {
   return {.name = name, .namespace_name = "shop", .uid = "uid-" + name};
@@ -58,6 +59,19 @@ std::string AgentLine(const std::string& pod, const std::string& version) {
                       " version=", version, "\n");
 }
 
+std::map<std::string, std::string> AttributesOf(const PodVolume& volume) {
+  std::map<std::string, std::string> attributes = volume.attributes;
+  attributes["mode"] = volume.mode;
+  attributes["dynakube"] = volume.dynakube;
+  if (!volume.retry_timeout.empty()) {
+    attributes["retryTimeout"] = volume.retry_timeout;
+  }
+  if (volume.mode == "app") {
+    attributes.emplace("conf.general.podName", volume.pod);
+  }
+  return attributes;
+}
+
 Node::Node()
     : disk_((EnterPrivateMountNamespace(), dir_.path())),
       layout_(dir_.Path("data")),
@@ -82,10 +96,9 @@ Node::~Node() {
   if (testing::Test::HasFailure()) {
     std::cerr << "--- mounter\n" << MounterLog();
     std::cerr << "--- provisioner\n" << ProvisionerLog();
-    for (const MountEntry& entry : Mounts()) {
-      umount2(entry.mount_point.c_str(), MNT_DETACH);
-    }
+    LoseMounts();
   }
+  for (; reboots_ > 0; --reboots_) umount2(kBootId, MNT_DETACH);
 }
 
 void Node::ApplyDynaKube(const DynaKubeOptions& options) {
@@ -135,6 +148,23 @@ void Node::StartProvisioner(const std::vector<std::string>& flags) {
   provisioner_ = std::make_unique<Daemon>(argv, dir_.Path("provisioner.log"));
 }
 
+void Node::Reboot() {
+  if (provisioner_ != nullptr) provisioner_->Kill();
+  if (mounter_ != nullptr) mounter_->Kill();
+  LoseMounts();
+  ++reboots_;
+  const std::string boot_id = dir_.WriteFile(
+      absl::StrCat("boot-", reboots_),
+      absl::StrCat("11111111-2222-3333-4444-55555555555", reboots_, "\n"));
+  EXPECT_EQ(mount(boot_id.c_str(), kBootId, nullptr, MS_BIND, nullptr), 0);
+}
+
+void Node::LoseMounts() {
+  for (const MountEntry& entry : Mounts()) {
+    umount2(entry.mount_point.c_str(), MNT_DETACH);
+  }
+}
+
 int Node::ProvisionOnce(const std::vector<std::string>& flags) {
   std::vector<std::string> all = {"--once"};
   all.insert(all.end(), flags.begin(), flags.end());
@@ -150,17 +180,8 @@ std::string Node::ProvisionerLog() const {
 }
 
 absl::Status Node::Publish(const PodVolume& volume) {
-  std::map<std::string, std::string> attributes = volume.attributes;
-  attributes["mode"] = volume.mode;
-  attributes["dynakube"] = volume.dynakube;
-  if (!volume.retry_timeout.empty()) {
-    attributes["retryTimeout"] = volume.retry_timeout;
-  }
-  if (volume.mode == "app") {
-    attributes.emplace("conf.general.podName", volume.pod);
-  }
   CsiPublishCall call = KubeletPublishCall(kubelet_dir_, PodOf(volume.pod),
-                                           kVolumeName, attributes);
+                                           kVolumeName, AttributesOf(volume));
   call.volume_id = VolumeId(volume.pod);
   call.read_only = volume.read_only;
   MakeKubeletDirs(call.target_path);
@@ -202,9 +223,13 @@ void Node::RemovePodDir(const std::string& pod) {
 }
 
 ProgramResult Node::RunIn(const std::string& pod) const {
-  return RunProgram({"/bin/true"},
-                    {absl::StrCat("LD_PRELOAD=", Target(pod),
-                                  "/agent/lib64/liboneagentproc.so")});
+  return RunAt(Target(pod));
+}
+
+ProgramResult Node::RunAt(const std::string& target) {
+  return RunProgram(
+      {"/bin/true"},
+      {absl::StrCat("LD_PRELOAD=", target, "/agent/lib64/liboneagentproc.so")});
 }
 
 std::string Node::AgentLog(const std::string& pod) const {
@@ -270,9 +295,13 @@ std::optional<TenantRow> Node::Tenant(const std::string& dynakube) const {
 }
 
 std::optional<VolumeRow> Node::Volume(const std::string& pod) const {
+  return VolumeOfId(VolumeId(pod));
+}
+
+std::optional<VolumeRow> Node::VolumeOfId(const std::string& volume_id) const {
   const std::unique_ptr<Index> index = OpenIndex();
   if (index == nullptr) return std::nullopt;
-  const auto volume = index->GetVolume(VolumeId(pod));
+  const auto volume = index->GetVolume(volume_id);
   return volume.ok() ? *volume : std::nullopt;
 }
 

@@ -45,6 +45,9 @@ struct PodVolume {
   std::map<std::string, std::string> attributes = {};
 };
 
+// What its pod's author writes.
+std::map<std::string, std::string> AttributesOf(const PodVolume& volume);
+
 struct DynaKubeOptions {
   std::string name = "demo";
   std::string version = {};  // empty: latest by API
@@ -77,6 +80,10 @@ class Node {
   int ProvisionOnce(const std::vector<std::string>& flags = {});
   Daemon& mounter() { return *mounter_; }
   Daemon& provisioner() { return *provisioner_; }
+  // What a reboot leaves: directories and records, no process, no mount, and
+  // another boot id (mounted over the kernel's, in this namespace alone, for as
+  // long as the node lives).
+  void Reboot();
   std::string MounterLog() const;
   std::string ProvisionerLog() const;
 
@@ -95,6 +102,7 @@ class Node {
 
   // A process that loads the pod's agent.
   ProgramResult RunIn(const std::string& pod) const;
+  static ProgramResult RunAt(const std::string& target);
   // Content of the pod's log/agent.log.
   std::string AgentLog(const std::string& pod) const;
 
@@ -110,10 +118,12 @@ class Node {
 
   std::optional<TenantRow> Tenant(const std::string& dynakube) const;
   std::optional<VolumeRow> Volume(const std::string& pod) const;
+  std::optional<VolumeRow> VolumeOfId(const std::string& volume_id) const;
   std::vector<AgentRow> Agents() const;
 
  private:
   std::unique_ptr<Index> OpenIndex() const;
+  void LoseMounts();
 
   TempDir dir_;
   const OverlayDisk disk_;
@@ -125,6 +135,7 @@ class Node {
   TestCsiClient fresh_client_;
   std::unique_ptr<Daemon> mounter_;
   std::unique_ptr<Daemon> provisioner_;
+  int reboots_ = 0;
 };
 
 // What the agent of `pod` writes when it has been loaded.

@@ -1,6 +1,5 @@
 // What a node goes through: killed daemons, lost and damaged indexes, reboots.
 #include <stdio.h>
-#include <sys/mount.h>
 
 #include <string>
 #include <vector>
@@ -32,25 +31,8 @@ class RecoveryTest : public testing::Test {
     EXPECT_THAT(node_.AgentLog(pod),
                 testing::EndsWith(AgentLine(pod, kFirstAgentVersion)));
   }
-  // What a reboot leaves: directories and records, no mount, a new boot id.
-  void Reboot() {
-    node_.provisioner().Kill();
-    node_.mounter().Kill();
-    ASSERT_EQ(umount2(node_.Target("a").c_str(), 0), 0);
-    const std::string boot_id =
-        dir_.WriteFile("boot_id", "11111111-2222-3333-4444-555555555555\n");
-    ASSERT_EQ(mount(boot_id.c_str(), "/proc/sys/kernel/random/boot_id", nullptr,
-                    MS_BIND, nullptr),
-              0);
-    rebooted_ = true;
-  }
-  void TearDown() override {
-    if (rebooted_) umount2("/proc/sys/kernel/random/boot_id", MNT_DETACH);
-  }
-
   TempDir dir_;
   Node node_;
-  bool rebooted_ = false;
 };
 
 TEST_F(RecoveryTest, MounterKilledPodsGoOnAndTheVolumeIsKnownAgain) {
@@ -120,8 +102,7 @@ TEST_F(RecoveryTest, IndexOverwrittenUnderRunningDaemonsIsSetAside) {
 
 TEST_F(RecoveryTest, AfterARebootPodsComeBackAndOthersAreCleanedUp) {
   ASSERT_OK(node_.Publish({.pod = "gone"}));
-  ASSERT_EQ(umount2(node_.Target("gone").c_str(), 0), 0);
-  Reboot();
+  node_.Reboot();
   node_.RemovePodDir("gone");
   node_.StartMounter();
   node_.StartProvisioner();
@@ -139,7 +120,7 @@ TEST_F(RecoveryTest, AfterARebootPodsComeBackAndOthersAreCleanedUp) {
 }
 
 TEST_F(RecoveryTest, UnpublishAfterARebootIsOk) {
-  Reboot();
+  node_.Reboot();
   node_.StartMounter();
   EXPECT_OK(node_.Unpublish("a"));
   EXPECT_THAT(PathExists(node_.Target("a")), IsOkAndHolds(false));

@@ -8,10 +8,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/mutex.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "csi/grpc_status.h"
@@ -63,6 +65,11 @@ CsiUsage UsageOf(const VolumeUsage& usage) {
 
 }  // namespace
 
+std::string KubeletVolumeId(const std::string& pod_uid,
+                            const std::string& volume_name) {
+  return absl::StrCat("csi-", Sha256Hex(absl::StrCat(pod_uid, volume_name)));
+}
+
 std::string KubeletTarget(const std::string& kubelet_dir, const CsiPod& pod,
                           const std::string& volume_name) {
   return absl::StrCat(kubelet_dir, "/pods/", pod.uid,
@@ -74,8 +81,7 @@ CsiPublishCall KubeletPublishCall(
     const std::string& volume_name,
     const std::map<std::string, std::string>& attributes) {
   CsiPublishCall call;
-  call.volume_id =
-      absl::StrCat("csi-", Sha256Hex(absl::StrCat(pod.uid, volume_name)));
+  call.volume_id = KubeletVolumeId(pod.uid, volume_name);
   call.target_path = KubeletTarget(kubelet_dir, pod, volume_name);
   call.context = attributes;
   call.context["csi.storage.k8s.io/pod.name"] = pod.name;
@@ -115,12 +121,21 @@ struct TestCsiClient::State {
           absl::ToChronoTime(absl::Now() + absl::Milliseconds(limit_ms)));
     }
     typename Service::Stub stub(used);
-    return FromGrpcStatus((stub.*method)(&context, request, response));
+    {
+      MutexLock lock(mu);
+      under_way.insert(&context);
+    }
+    const grpc::Status status = (stub.*method)(&context, request, response);
+    MutexLock lock(mu);
+    under_way.erase(&context);
+    return FromGrpcStatus(status);
   }
 
   std::string socket_path;
   std::shared_ptr<grpc::Channel> channel;  // shared with gRPC; null: own ones
   std::atomic<int64_t> timeout_ms{120'000};
+  Mutex mu;
+  std::set<grpc::ClientContext*> under_way ABSL_GUARDED_BY(mu);
 };
 
 TestCsiClient::TestCsiClient(std::string socket_path, Connections connections)
@@ -135,6 +150,13 @@ TestCsiClient::~TestCsiClient() = default;
 
 void TestCsiClient::SetTimeout(absl::Duration timeout) {
   state_->timeout_ms = absl::ToInt64Milliseconds(timeout);
+}
+
+void TestCsiClient::CancelAll() {
+  MutexLock lock(state_->mu);
+  for (grpc::ClientContext* const context : state_->under_way) {
+    context->TryCancel();
+  }
 }
 
 absl::Status TestCsiClient::Publish(const CsiPublishCall& call) {

@@ -33,6 +33,11 @@ struct CsiPublishCall {
   std::map<std::string, std::string> secrets;
 };
 
+// "csi-" + SHA-256 of pod uid and volume name, nothing between them (kubelet's
+// makeVolumeHandle): the same for as long as the pod exists.
+std::string KubeletVolumeId(const std::string& pod_uid,
+                            const std::string& volume_name);
+
 // <kubelet_dir>/pods/<uid>/volumes/kubernetes.io~csi/<volume_name>/mount
 std::string KubeletTarget(const std::string& kubelet_dir, const CsiPod& pod,
                           const std::string& volume_name);
@@ -78,6 +83,9 @@ class TestCsiClient {
 
   // Deadline of every later call; InfiniteDuration: none. 2 min at first.
   void SetTimeout(absl::Duration timeout);
+  // Drops every call that is under way, as a caller does that dies: each
+  // returns Cancelled, its server sees the connection go.
+  void CancelAll();
 
   absl::Status Publish(const CsiPublishCall& call);
   absl::Status Unpublish(const std::string& volume_id,

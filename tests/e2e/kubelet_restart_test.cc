@@ -1,0 +1,119 @@
+// Kubelet, or the driver, is away for a while and comes back.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/e2e/kubelet_fixture.h"
+
+namespace oneagent {
+namespace {
+
+using ::testing::Each;
+using ::testing::SizeIs;
+
+using KubeletRestartTest = KubeletTest;
+
+// Drivers that did not look first have multiplied the mounts of whole nodes.
+TEST_F(KubeletRestartTest, PublishesAHundredVolumesAgainAndMountsNothing) {
+  StartNode();
+  CreatePods(100);
+  ASSERT_TRUE(RunUntilSettled());
+  const std::vector<MountEntry> before = node_.Mounts();
+  ASSERT_THAT(before, SizeIs(100));
+  ExpectAgentWorks("p99");
+
+  kubelet().ForgetCalls();
+  kubelet().Restart();
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_THAT(Answers(CallKind::kPublish),
+              testing::AllOf(SizeIs(100), Each(IsOk())));
+  // The same mounts: ids, layers, order.
+  EXPECT_EQ(node_.Mounts(), before);
+  EXPECT_EQ(Leases(), 100);
+  ExpectAgentWorks("p99");
+}
+
+TEST_F(KubeletRestartTest, WhilePodsAreBeingPublishedLeavesOneMountEach) {
+  StartNode();
+  CreatePods(60);
+  ASSERT_TRUE(RunUntilCalls(CallKind::kPublish, 10));
+  kubelet().Restart();
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_THAT(node_.Mounts(), SizeIs(60));
+  EXPECT_EQ(Leases(), 60);
+  ExpectAgentWorks("p59");
+}
+
+TEST_F(KubeletRestartTest, TogetherWithAKilledMounterKeepsTheMounts) {
+  StartNode();
+  CreatePods(30);
+  ASSERT_TRUE(RunUntilSettled());
+  const std::vector<MountEntry> before = node_.Mounts();
+  kubelet().Stop();
+  node_.mounter().Kill();
+  kubelet().Start();  // is there first, and has to try again
+  ASSERT_TRUE(kubelet().RunUntil(
+      [this] { return !kubelet().LastError(Uid("p29")).ok(); }));
+  node_.StartMounter();
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_EQ(node_.Mounts(), before);
+  ExpectAgentWorks("p29");
+}
+
+TEST_F(KubeletRestartTest, UnpublishesWhatWentMeanwhileAndNothingElse) {
+  StartNode();
+  CreatePods(20);
+  ASSERT_TRUE(RunUntilSettled());
+  kubelet().Stop();
+  for (int i = 0; i < 10; ++i) {
+    kubelet().ForceDeletePod(Uid(absl::StrCat("p", i)));
+  }
+  kubelet().ForgetCalls();
+  kubelet().Start();
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_EQ(kubelet().CountCalls(CallKind::kUnpublish), 10);
+  EXPECT_THAT(node_.Mounts(), SizeIs(10));
+  EXPECT_EQ(Leases(), 10);
+  ExpectAgentWorks("p10");
+}
+
+TEST_F(KubeletRestartTest, PodsDeletedWhileTheDriverIsDownGoWhenItIsBack) {
+  StartNode();
+  CreatePods(20);
+  ASSERT_TRUE(RunUntilSettled());
+  node_.mounter().Kill();
+  for (int i = 0; i < 20; ++i) DeletePod(absl::StrCat("p", i));
+  kubelet().ForgetCalls();
+  ASSERT_TRUE(RunUntilCalls(CallKind::kUnpublish, 3 * 20));
+  EXPECT_THAT(Answers(CallKind::kUnpublish),
+              Each(StatusIs(absl::StatusCode::kUnavailable)));
+  EXPECT_TRUE(kubelet().IsKnownToApi(Uid("p0"))) << "Terminating";
+  EXPECT_THAT(node_.Mounts(), SizeIs(20));
+
+  node_.StartMounter();
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_THAT(node_.Mounts(), SizeIs(0));
+}
+
+// The window in which a driver that restarts is not registered.
+TEST_F(KubeletRestartTest, PodsWaitForTheDriversRegistration) {
+  StartNode();
+  CreatePod({.pod = "old"});
+  ASSERT_TRUE(RunUntilSettled());
+  kubelet().SetRegistered(false);
+  DeletePod("old");
+  CreatePod({.pod = "new"});
+  kubelet().ForgetCalls();
+  for (const char* const pod : {"old", "new"}) {
+    ASSERT_TRUE(kubelet().RunUntil(
+        [&] { return !kubelet().LastError(Uid(pod)).ok(); }));
+  }
+  EXPECT_THAT(kubelet().Calls(), SizeIs(0));
+  kubelet().SetRegistered(true);
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_TRUE(kubelet().IsGone(Uid("old")));
+  ExpectAgentWorks("new");
+}
+
+}  // namespace
+}  // namespace oneagent
