@@ -73,8 +73,9 @@ absl::Status WriteFileAtomically(const std::string& path,
 }
 
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path,
-                                          int64_t limit) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+                                          int64_t limit, LastLink last_link) {
+  const int links = last_link == LastLink::kRefuse ? O_NOFOLLOW : 0;
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | links));
   if (!fd.ok()) return PosixStatus(absl::StrCat("open ", path), errno);
   std::string content;
   char buffer[16384];

@@ -33,10 +33,12 @@ absl::Status WriteFileAtomically(const std::string& path,
                                  Durability durability);
 
 // The whole file. NotFound, PosixStatus of the failing call, or
-// ResourceExhausted when it is larger than `limit` bytes. Never follows a
-// symlink as the last component.
-absl::StatusOr<std::string> ReadWholeFile(const std::string& path,
-                                          int64_t limit = 64 << 20);
+// ResourceExhausted when it is larger than `limit` bytes. Follows a symlink as
+// the last component only when asked to, as for a file that kubelet mounts.
+enum class LastLink { kRefuse, kFollow };
+absl::StatusOr<std::string> ReadWholeFile(
+    const std::string& path, int64_t limit = 64 << 20,
+    LastLink last_link = LastLink::kRefuse);
 
 // O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC open of a directory.
 absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path);

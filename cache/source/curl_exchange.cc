@@ -8,8 +8,8 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
 #include "base/posix_status.h"
@@ -24,36 +24,11 @@ ExchangeResult Outcome(ExchangeResult::Kind kind, absl::Status status) {
   return {.kind = kind, .status = std::move(status)};
 }
 
-// The one place where libcurl's codes become a Status. `text` is libcurl's
-// own: it names hosts and ports, but no header and no credentials.
-ExchangeResult FromCurlCode(CURLcode code, const std::string& text) {
-  using Kind = ExchangeResult::Kind;
-  switch (code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      return Outcome(Kind::kFailed, absl::InvalidArgumentError(text));
-    case CURLE_SSL_CACERT_BADFILE:
-      return Outcome(
-          Kind::kFailed,
-          absl::InvalidArgumentError("trusted certificates are not valid PEM"));
-    // The same certificate will be there a second later.
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
-      return Outcome(Kind::kFailed, absl::UnavailableError(text));
-    case CURLE_OUT_OF_MEMORY:
-      return Outcome(Kind::kFailed, absl::ResourceExhaustedError(text));
-    default:  // the hundred ways to be cut off
-      return Outcome(Kind::kBroken, absl::UnavailableError(text));
-  }
-}
-
-// Text that came from the network, or from libcurl about it, for a message.
-std::string Printable(absl::string_view text) {
-  std::string result(absl::StripAsciiWhitespace(text));
-  for (char& c : result) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
-  }
-  return result;
+// libcurl's text about a failure, or its general one.
+ExchangeResult FromCurlCode(CURLcode code, const char* text) {
+  return Outcome(MayPass(code) ? ExchangeResult::Kind::kBroken
+                               : ExchangeResult::Kind::kFailed,
+                 CurlStatus(code, text));
 }
 
 // libcurl's callbacks: anything but the number of bytes given ends it.
@@ -72,14 +47,6 @@ int OnTick(void* cancelled, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return (*static_cast<const std::function<bool()>*>(cancelled))() ? 1 : 0;
 }
 
-// Rounded up: a transfer that runs into the limit has used up the time it had.
-long Milliseconds(absl::Duration duration) {
-  const int64_t count =
-      absl::ToInt64Milliseconds(absl::Ceil(duration, absl::Milliseconds(1)));
-  // 0 would mean "no limit" to libcurl.
-  return static_cast<long>(std::clamp<int64_t>(count, 1, INT_MAX));
-}
-
 // The system's bundle, through whatever links lead to it; "" when it has none.
 absl::StatusOr<std::string> SystemRoots(CURL* curl) {
   const char* bundle = nullptr;
@@ -91,24 +58,14 @@ absl::StatusOr<std::string> SystemRoots(CURL* curl) {
 
 }  // namespace
 
-void CurlSession::FreeCurl::operator()(void* curl) const {
-  curl_easy_cleanup(curl);
-}
-
-void CurlSession::FreeList::operator()(curl_slist* list) const {
-  curl_slist_free_all(list);
-}
-
 CurlSession::CurlSession(const FetchRequest& request, const ProxyAddress& proxy,
                          const std::string& user_agent, DownloadFile* file)
     : request_(request),
       proxy_(proxy),
       user_agent_(user_agent),
       file_(file),
-      curl_(curl_easy_init()),
-      error_(CURL_ERROR_SIZE, '\0') {
-  if (curl_ == nullptr) abort();  // out of memory
-}
+      curl_(NewCurlHandle()),
+      error_(CURL_ERROR_SIZE, '\0') {}
 
 CurlSession::~CurlSession() = default;
 
@@ -124,19 +81,12 @@ absl::Status CurlSession::Prepare() {
   return absl::OkStatus();
 }
 
-CurlSession::HeaderList CurlSession::BuildHeaders(bool resume) const {
-  HeaderList list;
-  const auto add = [&list](const std::string& header) {
-    curl_slist* const longer = curl_slist_append(list.get(), header.c_str());
-    if (longer == nullptr) abort();  // out of memory
-    (void)list.release();            // `longer` has it as its beginning
-    list.reset(longer);
-  };
-  for (const std::string& header : request_.headers) add(header);
+CurlHeaders CurlSession::BuildHeaders(bool resume) const {
+  std::vector<std::string> headers = request_.headers;
   if (resume && !file_->etag().empty()) {
-    add(absl::StrCat("If-Range: ", file_->etag()));
+    headers.push_back(absl::StrCat("If-Range: ", file_->etag()));
   }
-  return list;
+  return NewCurlHeaders(headers);
 }
 
 void CurlSession::SetRequest(const std::string& url, absl::Duration timeout) {
@@ -150,11 +100,12 @@ void CurlSession::SetRequest(const std::string& url, absl::Duration timeout) {
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, kReceiveBuffer);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-                   Milliseconds(request_.connect_timeout));
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, Milliseconds(timeout));
+                   CurlMilliseconds(request_.connect_timeout));
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, CurlMilliseconds(timeout));
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
-                   std::max(1L, Milliseconds(request_.stall_timeout) / 1000));
+  curl_easy_setopt(
+      curl, CURLOPT_LOW_SPEED_TIME,
+      std::max(1L, CurlMilliseconds(request_.stall_timeout) / 1000));
   if (!request_.cancelled) return;
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &OnTick);
@@ -206,7 +157,7 @@ ExchangeResult CurlSession::Run(const std::string& url, bool resume,
   SetRequest(url, timeout);
   SetTrust();
   SetProxy();
-  const HeaderList headers = BuildHeaders(resume);
+  const CurlHeaders headers = BuildHeaders(resume);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   // Not CURLOPT_RESUME_FROM: with that a 200 is an error.
   const std::string range = resume ? absl::StrCat(file_->size(), "-") : "";
@@ -234,15 +185,7 @@ ExchangeResult CurlSession::Conclude(int code, ResponseReader& reader) {
       return Outcome(ExchangeResult::Kind::kUnusableRange, absl::OkStatus());
     case ResponseReader::Verdict::kFine:
       if (code == CURLE_OK) break;
-      if (code == CURLE_ABORTED_BY_CALLBACK) {
-        return Outcome(ExchangeResult::Kind::kFailed,
-                       absl::CancelledError("cancelled"));
-      }
-      return FromCurlCode(
-          static_cast<CURLcode>(code),
-          Printable(error_[0] != '\0'
-                        ? error_.c_str()
-                        : curl_easy_strerror(static_cast<CURLcode>(code))));
+      return FromCurlCode(static_cast<CURLcode>(code), error_.c_str());
     case ResponseReader::Verdict::kEnough:
       break;
   }

@@ -3,16 +3,14 @@
 #ifndef CACHE_SOURCE_CURL_EXCHANGE_H_
 #define CACHE_SOURCE_CURL_EXCHANGE_H_
 
-#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "cache/http/curl.h"
+#include "cache/http/url.h"
 #include "cache/source/download_file.h"
 #include "cache/source/fetch.h"
-#include "cache/source/url.h"
-
-struct curl_slist;
 
 namespace oneagent {
 
@@ -50,15 +48,7 @@ class CurlSession {
                      absl::Duration timeout);
 
  private:
-  struct FreeCurl {
-    void operator()(void* curl) const;
-  };
-  struct FreeList {
-    void operator()(curl_slist* list) const;
-  };
-  using HeaderList = std::unique_ptr<curl_slist, FreeList>;
-
-  HeaderList BuildHeaders(bool resume) const;
+  CurlHeaders BuildHeaders(bool resume) const;
   void SetRequest(const std::string& url, absl::Duration timeout);
   void SetTrust();
   void SetProxy();
@@ -68,7 +58,7 @@ class CurlSession {
   const ProxyAddress& proxy_;
   const std::string& user_agent_;
   DownloadFile* const file_;
-  const std::unique_ptr<void, FreeCurl> curl_;
+  const CurlHandle curl_;
   std::string roots_;  // PEM; empty: libcurl's own choice
   std::string error_;  // libcurl's buffer
 };

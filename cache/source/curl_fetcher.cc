@@ -1,26 +1,21 @@
 #include "cache/source/curl_fetcher.h"
 
-#include <curl/curl.h>
-#include <stdlib.h>
-
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "absl/random/random.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "cache/http/curl.h"
+#include "cache/http/http_header.h"
+#include "cache/http/url.h"
 #include "cache/source/curl_exchange.h"
 #include "cache/source/download_file.h"
-#include "cache/source/http_header.h"
-#include "cache/source/url.h"
 
 namespace oneagent {
 namespace {
@@ -49,20 +44,6 @@ class Deadline {
 bool WorthAnotherAttempt(int http_status) {
   return http_status == 429 || http_status == 502 || http_status == 503 ||
          http_status == 504;
-}
-
-// Line breaks would add headers of somebody else's choice.
-absl::Status CheckHeaders(const std::vector<std::string>& headers) {
-  for (const std::string& header : headers) {
-    if (std::any_of(header.begin(), header.end(), [](char c) {
-          return absl::ascii_iscntrl(static_cast<unsigned char>(c));
-        })) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "header ", absl::CHexEscape(header.substr(0, header.find(':'))),
-          ": control character in the value"));
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Duration WaitBefore(int next_attempt, const ExchangeResult& last) {
@@ -114,12 +95,7 @@ ExchangeResult Attempt(const FetchRequest& request, const DownloadFile* file,
 CurlFetcher::CurlFetcher(std::string user_agent,
                          std::function<void(absl::Duration)> sleep)
     : user_agent_(std::move(user_agent)), sleep_(std::move(sleep)) {
-  // libcurl wants this once per process; it is never undone, because nobody
-  // can know who else uses it.
-  static std::once_flag once;
-  std::call_once(once, [] {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) abort();
-  });
+  InitCurl();
 }
 
 absl::StatusOr<FetchResult> CurlFetcher::Fetch(const FetchRequest& request) {

@@ -12,7 +12,7 @@
 #include "absl/strings/strip.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
-#include "cache/source/url.h"
+#include "cache/http/url.h"
 #include "proto/deployment.pb.h"
 #include "proto/json.h"
 

@@ -22,7 +22,7 @@
 #include "base/failpoint.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
-#include "cache/source/http_header.h"
+#include "cache/http/http_header.h"
 
 namespace oneagent {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/sha256.h"
-#include "cache/source/http_header.h"
+#include "cache/http/http_header.h"
 
 namespace oneagent {
 namespace {

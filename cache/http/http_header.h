@@ -1,6 +1,6 @@
 // Values of response headers. Pure, thread-safe; anything may be in them.
-#ifndef CACHE_SOURCE_HTTP_HEADER_H_
-#define CACHE_SOURCE_HTTP_HEADER_H_
+#ifndef CACHE_HTTP_HTTP_HEADER_H_
+#define CACHE_HTTP_HTTP_HEADER_H_
 
 #include <cstdint>
 #include <optional>
@@ -30,4 +30,4 @@ absl::string_view StrongETag(absl::string_view value);
 
 }  // namespace oneagent
 
-#endif  // CACHE_SOURCE_HTTP_HEADER_H_
+#endif  // CACHE_HTTP_HTTP_HEADER_H_

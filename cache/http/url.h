@@ -1,6 +1,6 @@
 // URLs of requests: what may be fetched, shown, followed. Pure, thread-safe.
-#ifndef CACHE_SOURCE_URL_H_
-#define CACHE_SOURCE_URL_H_
+#ifndef CACHE_HTTP_URL_H_
+#define CACHE_HTTP_URL_H_
 
 #include <string>
 #include <utility>
@@ -23,6 +23,18 @@ absl::Status CheckUrl(const std::string& url);
 // True when both are URLs with the same scheme, host and port.
 bool SameOrigin(const std::string& a, const std::string& b);
 
+// Host (with the brackets of an IPv6 address) and port, the scheme's own where
+// the URL names none; both "" when it is malformed.
+struct HostPort {
+  std::string host;
+  std::string port;
+};
+HostPort HostPortOf(const std::string& url);
+
+// `url` with another host, everything else as it was; "" when either is
+// malformed.
+std::string WithHost(const std::string& url, const std::string& host);
+
 // A proxy's URL without the credentials in it, and these, decoded.
 struct ProxyAddress {
   std::string url;
@@ -41,4 +53,4 @@ std::string QueryString(
 
 }  // namespace oneagent
 
-#endif  // CACHE_SOURCE_URL_H_
+#endif  // CACHE_HTTP_URL_H_

@@ -1,4 +1,4 @@
-#include "cache/source/url.h"
+#include "cache/http/url.h"
 
 #include <string>
 #include <tuple>
@@ -83,6 +83,22 @@ TEST(UrlTest, QueryIsEncodedAndLeavesOutWhatIsEmpty) {
   EXPECT_EQ(QueryString({{"a", "1&b=2"}, {"c", ""}, {"d", "x y/\xc3\xbc"}}),
             "?a=1%26b%3D2&d=x%20y%2F%C3%BC");
   EXPECT_EQ(PercentEncode("aZ09-._~"), "aZ09-._~");
+}
+
+TEST(UrlTest, TakesHostAndPortApart) {
+  EXPECT_EQ(HostPortOf("https://api.example.test/k8s").host,
+            "api.example.test");
+  EXPECT_EQ(HostPortOf("https://api.example.test/k8s").port, "443");
+  EXPECT_EQ(HostPortOf("http://[fd00::1]:6443").host, "[fd00::1]");
+  EXPECT_EQ(HostPortOf("http://[fd00::1]:6443").port, "6443");
+  EXPECT_EQ(HostPortOf("http://a b").host, "");
+}
+
+TEST(UrlTest, ReplacesTheHostAlone) {
+  EXPECT_EQ(WithHost("https://10.0.0.1:6443/a?b=%2F", "kubernetes"),
+            "https://kubernetes:6443/a?b=%2F");
+  EXPECT_EQ(WithHost("https://10.0.0.1", "a b"), "");
+  EXPECT_EQ(WithHost("no url", "a"), "");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "cache/source/http_header.h"
+#include "cache/http/http_header.h"
 
 #include <optional>
 #include <string>

@@ -1,4 +1,4 @@
-#include "cache/source/url.h"
+#include "cache/http/url.h"
 
 #include <curl/curl.h>
 
@@ -80,6 +80,24 @@ bool SameOrigin(const std::string& a, const std::string& b) {
   const UrlHandle second = ParseUrl(b);
   return first != nullptr && second != nullptr &&
          Origin(first) == Origin(second);
+}
+
+HostPort HostPortOf(const std::string& url) {
+  const UrlHandle parsed = ParseUrl(url);
+  if (parsed == nullptr) return {};
+  return {
+      .host = Part(parsed, CURLUPART_HOST).value_or(""),
+      .port = Part(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT).value_or("")};
+}
+
+std::string WithHost(const std::string& url, const std::string& host) {
+  const UrlHandle parsed = ParseUrl(url);
+  if (parsed == nullptr || host.empty() ||
+      curl_url_set(parsed.get(), CURLUPART_HOST, host.c_str(), 0) !=
+          CURLUE_OK) {
+    return "";
+  }
+  return Part(parsed, CURLUPART_URL).value_or("");
 }
 
 absl::StatusOr<ProxyAddress> ParseProxy(const std::string& proxy) {
