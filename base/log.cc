@@ -3,13 +3,16 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
+#include <cstdint>
 #include <string>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/text.h"
 
 namespace oneagent {
 namespace {
@@ -28,29 +31,38 @@ const char* Name(LogLevel level) {
   abort();
 }
 
-// JSON string escaping; also what makes a value safe on one text line.
+// Of a well-formed sequence of at most three bytes.
+uint32_t CodePoint(absl::string_view sequence) {
+  constexpr uint32_t kLeadBits[] = {0, 0x7F, 0x1F, 0x0F};
+  uint32_t code =
+      static_cast<uint8_t>(sequence[0]) & kLeadBits[sequence.size()];
+  for (const char c : sequence.substr(1)) {
+    code = code << 6 | (static_cast<uint8_t>(c) & 0x3F);
+  }
+  return code;
+}
+
+// JSON string escaping; also what makes a value safe on one text line and on a
+// terminal. The result is UTF-8 whatever the value is.
 std::string Escaped(absl::string_view value) {
   std::string out;
-  for (const char c : value) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned>(c));
-        } else {
-          out += c;
-        }
+  while (!value.empty()) {
+    const size_t length = Utf8SequenceLength(value);
+    const absl::string_view sequence =
+        value.substr(0, std::max<size_t>(length, 1));
+    value.remove_prefix(sequence.size());
+    if (length == 0) {
+      out += "\\ufffd";
+    } else if (sequence == "\"" || sequence == "\\") {
+      absl::StrAppend(&out, "\\", sequence);
+    } else if (sequence == "\n") {
+      out += "\\n";
+    } else if (sequence == "\t") {
+      out += "\\t";
+    } else if (IsControlSequence(sequence)) {
+      absl::StrAppendFormat(&out, "\\u%04x", CodePoint(sequence));
+    } else {
+      absl::StrAppend(&out, sequence);
     }
   }
   return out;
@@ -63,17 +75,6 @@ std::string TextValue(absl::string_view value) {
             c != '"' && c != '=' && c != '\\';
   }
   return plain ? std::string(value) : absl::StrCat("\"", Escaped(value), "\"");
-}
-
-// At most `limit` bytes of a value, and a sign where some are missing.
-std::string Cut(absl::string_view value, size_t limit) {
-  if (value.size() <= limit) return std::string(value);
-  // Not within a UTF-8 character.
-  while (limit > 0 &&
-         (static_cast<unsigned char>(value[limit]) & 0xc0) == 0x80) {
-    --limit;
-  }
-  return absl::StrCat(value.substr(0, limit), "...");
 }
 
 // Whether PIPE_BUF bytes can be written without waiting: a pipe is ready when
@@ -120,7 +121,7 @@ std::string Log::Line(LogLevel level, absl::string_view message,
                       const LogFields& fields, size_t value_limit) const {
   const std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ",
                                             clock_.Now(), absl::UTCTimeZone());
-  const std::string text = Escaped(Cut(message, value_limit));
+  const std::string text = Escaped(CutText(message, value_limit));
   std::string line;
   if (options_.format == LogFormat::kJson) {
     absl::StrAppend(&line, "{\"time\":\"", time, "\",\"level\":\"", Name(level),
@@ -128,7 +129,7 @@ std::string Log::Line(LogLevel level, absl::string_view message,
                     "\",\"message\":\"", text, "\"");
     for (const auto& [key, value] : fields) {
       absl::StrAppend(&line, ",\"", Escaped(key), "\":\"",
-                      Escaped(Cut(value, value_limit)), "\"");
+                      Escaped(CutText(value, value_limit)), "\"");
     }
     line += "}\n";
   } else {
@@ -136,7 +137,8 @@ std::string Log::Line(LogLevel level, absl::string_view message,
                     absl::AsciiStrToUpper(absl::string_view(Name(level))), " ",
                     options_.component, " ", text);
     for (const auto& [key, value] : fields) {
-      absl::StrAppend(&line, " ", key, "=", TextValue(Cut(value, value_limit)));
+      absl::StrAppend(&line, " ", key, "=",
+                      TextValue(CutText(value, value_limit)));
     }
     line += "\n";
   }

@@ -3,26 +3,13 @@
 #include <grpcpp/support/status.h>
 
 #include <cstddef>
-#include <string>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
+#include "base/text.h"
 
 namespace oneagent {
 namespace {
 
 constexpr size_t kMostMessageBytes = 1024;
-
-// At a character's start, so that UTF-8 stays UTF-8.
-std::string Cut(absl::string_view text) {
-  if (text.size() <= kMostMessageBytes) return std::string(text);
-  size_t end = kMostMessageBytes;
-  while (end > kMostMessageBytes - 4 &&
-         (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
-    --end;
-  }
-  return absl::StrCat(text.substr(0, end), "...");
-}
 
 grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
   // Intentionally no default, so that a new code is noticed.
@@ -72,7 +59,8 @@ grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return grpc::Status(ToGrpcCode(status.code()), Cut(status.message()));
+  return grpc::Status(ToGrpcCode(status.code()),
+                      CutText(status.message(), kMostMessageBytes));
 }
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {

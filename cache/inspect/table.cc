@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "base/text.h"
 
 namespace oneagent {
 namespace {
@@ -36,34 +37,6 @@ const char* ColourOf(Tone tone) {
 }
 
 uint8_t Byte(char c) { return static_cast<uint8_t>(c); }
-
-// Length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629:
-// no surrogates, no overlong forms, at most U+10FFFF); 0 when there is none.
-size_t SequenceLength(absl::string_view text) {
-  const uint8_t lead = Byte(text[0]);
-  if (lead < 0x80) return 1;
-  size_t length = 0;
-  if (lead >= 0xC2 && lead <= 0xDF) length = 2;
-  if (lead >= 0xE0 && lead <= 0xEF) length = 3;
-  if (lead >= 0xF0 && lead <= 0xF4) length = 4;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((Byte(text[i]) & 0xC0) != 0x80) return 0;
-  }
-  const uint8_t second = Byte(text[1]);
-  if (lead == 0xE0 && second < 0xA0) return 0;
-  if (lead == 0xED && second > 0x9F) return 0;
-  if (lead == 0xF0 && second < 0x90) return 0;
-  if (lead == 0xF4 && second > 0x8F) return 0;
-  return length;
-}
-
-// C0, DEL and C1 (U+0080 to U+009F): what terminals obey.
-bool IsControl(absl::string_view sequence) {
-  const uint8_t lead = Byte(sequence[0]);
-  if (sequence.size() == 1) return lead < 0x20 || lead == 0x7F;
-  return sequence.size() == 2 && lead == 0xC2 && Byte(sequence[1]) < 0xA0;
-}
 
 void AppendEscaped(absl::string_view bytes, std::string* out) {
   for (const char c : bytes) {
@@ -193,10 +166,10 @@ std::string Rfc3339(absl::Time time) {
 std::string TerminalText(absl::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
+    const size_t length = Utf8SequenceLength(text);
     const absl::string_view sequence =
         text.substr(0, std::max<size_t>(length, 1));
-    if (length == 0 || IsControl(sequence)) {
+    if (length == 0 || IsControlSequence(sequence)) {
       AppendEscaped(sequence, &out);
     } else {
       absl::StrAppend(&out, sequence);
@@ -209,7 +182,7 @@ std::string TerminalText(absl::string_view text) {
 std::string ValidUtf8(absl::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
+    const size_t length = Utf8SequenceLength(text);
     absl::StrAppend(&out, length == 0 ? "?" : text.substr(0, length));
     text.remove_prefix(std::max<size_t>(length, 1));
   }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/text.h"
 
 namespace oneagent {
 namespace {
@@ -27,41 +28,11 @@ bool HasControlCharacter(absl::string_view text) {
   return false;
 }
 
-// Lead bytes by the length of their sequence, and the least code point that
-// needs it: anything below is an overlong form.
-struct Utf8Lead {
-  unsigned char mask, value;
-  int more;
-  uint32_t least;
-};
-constexpr Utf8Lead kUtf8Leads[] = {{0x80, 0x00, 0, 0},
-                                   {0xe0, 0xc0, 1, 0x80},
-                                   {0xf0, 0xe0, 2, 0x800},
-                                   {0xf8, 0xf0, 3, 0x10000}};
-
-// Drops one character from the front; false when there is none.
-bool ConsumeUtf8(absl::string_view* text) {
-  const auto lead = static_cast<unsigned char>((*text)[0]);
-  for (const Utf8Lead& kind : kUtf8Leads) {
-    if ((lead & kind.mask) != kind.value) continue;
-    uint32_t code = lead & static_cast<unsigned char>(~kind.mask);
-    const size_t length = static_cast<size_t>(kind.more) + 1;
-    if (text->size() < length) return false;
-    for (size_t i = 1; i < length; ++i) {
-      const auto next = static_cast<unsigned char>((*text)[i]);
-      if ((next & 0xc0) != 0x80) return false;
-      code = code << 6 | (next & 0x3f);
-    }
-    text->remove_prefix(length);
-    return code >= kind.least && code <= 0x10ffff &&
-           !(code >= 0xd800 && code <= 0xdfff);
-  }
-  return false;
-}
-
 bool IsUtf8(absl::string_view text) {
   while (!text.empty()) {
-    if (!ConsumeUtf8(&text)) return false;
+    const size_t length = Utf8SequenceLength(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
 }

@@ -61,6 +61,22 @@ TEST_F(LogTest, NoValueBreaksALine) {
             "k=\"one\\ntwo\" e=\"\"\n");
 }
 
+TEST_F(LogTest, NothingThatATerminalObeysIsWritten) {
+  // ESC, CSI as one character (U+009B), right-to-left override, no UTF-8.
+  const std::string hostile =
+      "a\x1b[2J\xc2\x9b"
+      "2J\xe2\x80\xae\xff\xc3\xbcz";
+  Make(LogFormat::kText).Info(hostile, {{"k", hostile}});
+  Make(LogFormat::kJson).Info(hostile, {{"k", hostile}});
+  const std::string shown = "a\\u001b[2J\\u009b2J\\u202e\\ufffd\xc3\xbcz";
+  EXPECT_EQ(Written(),
+            absl::StrCat("2026-11-22T10:00:00.000Z INFO mounter ", shown,
+                         " k=\"", shown,
+                         "\"\n{\"time\":\"2026-11-22T10:00:00.000Z\",\"level\":"
+                         "\"info\",\"component\":\"mounter\",\"message\":\"",
+                         shown, "\",\"k\":\"", shown, "\"}\n"));
+}
+
 TEST_F(LogTest, LinesBelowTheLevelAreNotWritten) {
   const Log log = Make(LogFormat::kText, LogLevel::kWarning);
   log.Debug("a");
