@@ -11,7 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/duration.h"
 #include "base/failpoint.h"
+#include "base/text.h"
 #include "csi/grpc_status.h"
+#include "csi/publish_message.h"
 #include "csi/volume_request.h"
 #include "proto/csi.grpc.pb.h"
 
@@ -28,11 +30,6 @@ constexpr absl::Duration kDefaultDeadline = absl::Minutes(2);
 constexpr absl::Duration kAnswerMargin = absl::Milliseconds(500);
 // Of one logged value: everything in a request may be hostile, and long.
 constexpr size_t kMostLogged = 512;
-
-std::string Logged(absl::string_view text) {
-  if (text.size() <= kMostLogged) return std::string(text);
-  return absl::StrCat(text.substr(0, kMostLogged), "...");
-}
 
 absl::Time QueueDeadline(const grpc::CallbackServerContext& context) {
   using SystemTime = std::chrono::system_clock::time_point;
@@ -66,7 +63,9 @@ class Call {
 
   // Only what is named here is ever logged: a volume context may carry tokens.
   void Add(const char* key, absl::string_view value) {
-    if (!value.empty()) fields_.emplace_back(key, Logged(value));
+    if (!value.empty()) {
+      fields_.emplace_back(key, CutText(value, kMostLogged));
+    }
   }
 
   void AddOrigin(absl::string_view pod, absl::string_view namespace_name,
@@ -104,25 +103,6 @@ class Call {
   std::chrono::steady_clock::time_point start_;
   LogFields fields_;
 };
-
-RawPublishRequest RawOf(const ::csi::v1::NodePublishVolumeRequest& request) {
-  using Capability = RawPublishRequest::Capability;
-  RawPublishRequest raw;
-  raw.volume_id = request.volume_id();
-  raw.target_path = request.target_path();
-  raw.read_only = request.readonly();
-  if (request.has_volume_capability()) {
-    const ::csi::v1::VolumeCapability& capability = request.volume_capability();
-    raw.capability = capability.has_block()   ? Capability::kBlock
-                     : capability.has_mount() ? Capability::kMount
-                                              : Capability::kNeither;
-  }
-  if (!request.volume_context().empty()) {
-    raw.context.emplace(request.volume_context().begin(),
-                        request.volume_context().end());
-  }
-  return raw;
-}
 
 void AddUsage(VolumeUsage::Unit unit, const VolumeFigures::Usage& figures,
               ::csi::v1::NodeGetVolumeStatsResponse* response) {

@@ -1,5 +1,6 @@
 #include "csi/server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/server_posix.h>
@@ -78,6 +79,9 @@ Server::~Server() {
 }
 
 absl::Status Server::Start() {
+  // It would write to stderr by itself, waiting for a reader and past the log,
+  // whenever a client sends a string that is not UTF-8. gRPC refuses the call.
+  google::protobuf::SetLogHandler(nullptr);
   grpc::ServerBuilder builder;
   for (const GrpcService& service : state_->services) {
     builder.RegisterService(service.get());

@@ -32,7 +32,8 @@ class Server {
   // StopAccepting and Shutdown, as far as they have not happened.
   ~Server();
 
-  // Internal when gRPC does not start. Once, before Listen.
+  // Internal when gRPC does not start. Once, before Listen. Keeps Protobuf from
+  // writing to stderr, in the whole process.
   absl::Status Start();
 
   void Listen(std::unique_ptr<ListeningSocket> socket);

@@ -1,5 +1,6 @@
 #include "csi/volume_request.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -7,13 +8,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/escaping.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/duration.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "cache/index/layout.h"
 
 namespace oneagent {
@@ -30,6 +32,9 @@ constexpr char kDynakube[] = "dynakube";
 constexpr char kRetryTimeout[] = "retryTimeout";
 constexpr char kConfPrefix[] = "conf.";
 
+// Of any object's name in Kubernetes.
+constexpr size_t kMaxNameBytes = 253;
+
 // What a pod's author may put into the configuration of his pods' agents.
 constexpr size_t kMaxConfProperties = 1024;
 constexpr size_t kMaxConfBytes = 64 << 10;
@@ -42,13 +47,6 @@ absl::Status Invalid(absl::string_view message) {
 std::string Get(const Attributes& attributes, const char* key) {
   const auto found = attributes.find(key);
   return found == attributes.end() ? std::string() : found->second;
-}
-
-// What somebody hostile wrote, fit for a message: one line of bounded length.
-std::string Shown(absl::string_view text) {
-  constexpr size_t kMost = 100;
-  return absl::StrCat(absl::CEscape(text.substr(0, kMost)),
-                      text.size() > kMost ? "..." : "");
 }
 
 absl::Status CheckMessage(const RawPublishRequest& raw) {
@@ -73,15 +71,30 @@ absl::Status CheckMessage(const RawPublishRequest& raw) {
 absl::StatusOr<VolumeMode> ParseMode(absl::string_view mode) {
   if (mode == "app") return VolumeMode::kApp;
   if (mode == "host") return VolumeMode::kHost;
-  return Invalid(absl::StrCat("unknown csi mode provided, mode=", Shown(mode)));
+  return Invalid(
+      absl::StrCat("unknown csi mode provided, mode=", ShownText(mode)));
 }
 
 absl::Status CheckDynakube(absl::string_view name) {
   if (IsDns1035Label(name)) return absl::OkStatus();
   return Invalid(absl::StrCat(
-      "Invalid dynakube name: ", Shown(name),
+      "Invalid dynakube name: ", ShownText(name),
       " (must be at most 63 characters of [a-z0-9-], starting with a letter "
       "and ending with a letter or digit)"));
+}
+
+// Names of pods, namespaces and service accounts go into the index, records and
+// messages. Kubelet's are DNS names; other clients may be less strict, but
+// nothing that could pass for something else.
+absl::Status CheckName(absl::string_view what, absl::string_view name) {
+  const bool is_plain =
+      std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return absl::ascii_isalnum(c) || c == '-' || c == '.' || c == '_';
+      });
+  if (is_plain && name.size() <= kMaxNameBytes) return absl::OkStatus();
+  return Invalid(absl::StrCat("Invalid ", what, ": ", ShownText(name),
+                              " (must be at most ", kMaxNameBytes,
+                              " characters of [A-Za-z0-9._-])"));
 }
 
 absl::StatusOr<absl::Duration> ParseRetryTimeout(absl::string_view text) {
@@ -108,19 +121,19 @@ absl::StatusOr<ConfProperty> ParseConf(absl::string_view name,
   const absl::string_view rest = absl::StripPrefix(name, kConfPrefix);
   const size_t dot = rest.find('.');
   if (dot == absl::string_view::npos) {
-    return Invalid(
-        absl::StrCat("The ", Shown(name), " attribute has incorrect format"));
+    return Invalid(absl::StrCat("The ", ShownText(name),
+                                " attribute has incorrect format"));
   }
   ConfProperty property{.section = std::string(rest.substr(0, dot)),
                         .key = std::string(rest.substr(dot + 1)),
                         .value = value};
   if (!CheckConfProperty(property).ok()) {
-    return Invalid(
-        absl::StrCat("The ", Shown(name), " attribute has incorrect format"));
+    return Invalid(absl::StrCat("The ", ShownText(name),
+                                " attribute has incorrect format"));
   }
   if (IsRefused(property.key)) {
     return Invalid(
-        absl::StrCat("The ", Shown(name), " attribute is not allowed"));
+        absl::StrCat("The ", ShownText(name), " attribute is not allowed"));
   }
   return property;
 }
@@ -180,12 +193,16 @@ absl::StatusOr<PublishRequest> ParsePublishRequest(
   if (request.pod_uid.empty()) return Invalid("No Pod UID included in request");
   // It becomes a directory's name below the kubelet's.
   if (!IsVolumeId(request.pod_uid)) {
-    return Invalid(absl::StrCat("Invalid Pod UID: ", Shown(request.pod_uid)));
+    return Invalid(
+        absl::StrCat("Invalid Pod UID: ", ShownText(request.pod_uid)));
   }
+  RETURN_IF_ERROR(CheckName("Pod Name", request.pod));
+  RETURN_IF_ERROR(CheckName("Pod Namespace", request.namespace_name));
+  RETURN_IF_ERROR(CheckName("Service Account", request.service_account));
   ASSIGN_OR_RETURN(request.conf, ParseConfs(attributes));
   if (!IsVolumeId(request.volume_id)) {
     return Invalid(
-        absl::StrCat("Invalid Volume ID: ", Shown(request.volume_id),
+        absl::StrCat("Invalid Volume ID: ", ShownText(request.volume_id),
                      " (must be at most 128 characters of [A-Za-z0-9._-], not "
                      "starting with a dot)"));
   }

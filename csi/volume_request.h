@@ -48,8 +48,8 @@ struct PublishRequest {
 // InvalidArgument with the reference's texts, in its order (Volume ID, Target
 // path, capability, block, mount, context, pod name, pod namespace, mode,
 // dynakube, dynakube's form, retryTimeout, and last an unknown mode), then
-// ours: pod uid, conf.*, the volume id's form. Unknown attributes are ignored,
-// those of kubelet pass.
+// ours: pod uid, the names' form, conf.*, the volume id's form. Unknown
+// attributes are ignored, those of kubelet pass.
 absl::StatusOr<PublishRequest> ParsePublishRequest(
     const RawPublishRequest& raw);
 

@@ -23,6 +23,7 @@
 #include "base/confined_path.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "base/trash.h"
 #include "overlay/target_state.h"
 
@@ -33,8 +34,19 @@ constexpr mode_t kPodsMode = 0750;    // as kubelet makes it
 constexpr mode_t kTargetMode = 0755;  // a pod reads it if nothing is mounted
 
 absl::Status Refuse(absl::string_view path, absl::string_view rule) {
+  constexpr size_t kMostShown = 300;
   return absl::InvalidArgumentError(
-      absl::StrCat("target path ", path, ": ", rule));
+      absl::StrCat("target path ", ShownText(path, kMostShown), ": ", rule));
+}
+
+// Paths stand in messages, records and logs.
+bool IsOneLine(absl::string_view path) {
+  while (!path.empty()) {
+    const size_t length = Utf8SequenceLength(path);
+    if (length == 0 || IsControlSequence(path.substr(0, length))) return false;
+    path.remove_prefix(length);
+  }
+  return true;
 }
 
 bool IsComponent(absl::string_view name) {
@@ -44,19 +56,18 @@ bool IsComponent(absl::string_view name) {
 }
 
 absl::Status CheckForm(absl::string_view path) {
-  if (absl::StrContains(path, '\0')) {
-    return Refuse(path.substr(0, path.find('\0')), "carries a NUL byte");
-  }
+  if (absl::StrContains(path, '\0')) return Refuse(path, "carries a NUL byte");
   if (path.size() >= PATH_MAX) {
-    return Refuse(absl::StrCat(path.substr(0, 64), "..."),
-                  absl::StrCat("longer than ", PATH_MAX - 1, " bytes"));
+    return Refuse(path, absl::StrCat("longer than ", PATH_MAX - 1, " bytes"));
+  }
+  if (!IsOneLine(path)) {
+    return Refuse(path, "carries a control character or is not UTF-8");
   }
   if (!absl::StartsWith(path, "/")) return Refuse(path, "not absolute");
   for (const absl::string_view name : absl::StrSplit(path.substr(1), '/')) {
     if (name.size() > NAME_MAX) {
-      return Refuse(
-          absl::StrCat(path.substr(0, 64), "..."),
-          absl::StrCat("a component is longer than ", NAME_MAX, " bytes"));
+      return Refuse(path, absl::StrCat("a component is longer than ", NAME_MAX,
+                                       " bytes"));
     }
     if (!IsComponent(name)) {
       return Refuse(path, "has an empty, \".\" or \"..\" component");

@@ -41,8 +41,9 @@ class TargetResolver {
       const std::string& kubelet_dir, TargetCheck check);
 
   // Pure check of a path's form. InvalidArgument naming path and rule: not
-  // absolute, "." or ".." or empty components, NUL, longer than PATH_MAX, and
-  // with kKubelet not of kubelet's form. Empty `pod_uid`: not compared.
+  // absolute, "." or ".." or empty components, NUL, control characters or no
+  // UTF-8, longer than PATH_MAX, and with kKubelet not of kubelet's form. Empty
+  // `pod_uid`: not compared.
   absl::Status Check(absl::string_view target_path,
                      absl::string_view pod_uid) const;
 

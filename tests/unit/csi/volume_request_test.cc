@@ -114,6 +114,15 @@ TEST(ParsePublishRequestTest, FindsFaultsInTheOrderUsersKnow) {
   (*raw.context)["csi.storage.k8s.io/pod.uid"] = "..";
   expect("Invalid Pod UID: ..");
   (*raw.context)["csi.storage.k8s.io/pod.uid"] = "0f";
+  (*raw.context)["csi.storage.k8s.io/pod.name"] = "web 1";
+  (*raw.context)["csi.storage.k8s.io/pod.namespace"] = "shop/x";
+  (*raw.context)["csi.storage.k8s.io/serviceAccount.name"] = "a\x1b[2J";
+  expect("Invalid Pod Name: web 1");
+  (*raw.context)["csi.storage.k8s.io/pod.name"] = "web-1.x_y";
+  expect("Invalid Pod Namespace: shop/x");
+  (*raw.context)["csi.storage.k8s.io/pod.namespace"] = "shop";
+  expect("Invalid Service Account: a\\033[2J");
+  (*raw.context)["csi.storage.k8s.io/serviceAccount.name"] = "";
   expect("The conf.x attribute has incorrect format");
   raw.context->erase("conf.x");
   expect("Invalid Volume ID: ../evil");
@@ -229,6 +238,16 @@ TEST(ParsePublishRequestTest, RefusesIdsThatAreNoDirectoryNames) {
   EXPECT_THAT(ParsePublishRequest(raw), StatusIs(kInvalid));
   raw.volume_id = std::string(128, 'a');
   EXPECT_OK(ParsePublishRequest(raw));
+}
+
+TEST(ParsePublishRequestTest, BoundsTheNamesOfObjects) {
+  for (const char* const key :
+       {"csi.storage.k8s.io/pod.name", "csi.storage.k8s.io/pod.namespace",
+        "csi.storage.k8s.io/serviceAccount.name"}) {
+    EXPECT_OK(ParsePublishRequest(With(key, std::string(253, 'a'))));
+    EXPECT_THAT(ParsePublishRequest(With(key, std::string(254, 'a'))),
+                StatusIs(kInvalid, StartsWith("Invalid ")));
+  }
 }
 
 TEST(ParsePublishRequestTest, ShowsHostileTextEscapedAndShortened) {

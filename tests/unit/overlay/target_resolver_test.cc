@@ -104,6 +104,12 @@ TEST_F(TargetForm, ThatIsHostileIsRefused) {
       {"double slash", pods_ + "//uid-1" + deep, "component"},
       {"trailing slash", pods_ + kBelow + "/", "component"},
       {"NUL", pods_ + kBelow + std::string("\0/etc", 5), "NUL"},
+      {"line break", pods_ + "/uid-1\nx" + deep, "control character"},
+      {"escape sequence",
+       pods_ + "/uid-1/volumes/kubernetes.io~csi/a\x1b[2J/mount",
+       "control character"},
+      {"not UTF-8", pods_ + "/uid-1/volumes/kubernetes.io~csi/\xff/mount",
+       "not UTF-8"},
       {"too deep", pods_ + kBelow + "/more", "not <kubelet>/pods"},
       {"not deep enough", pods_ + "/uid-1/volumes/kubernetes.io~csi/mount",
        "not <kubelet>/pods"},
@@ -126,6 +132,8 @@ TEST_F(TargetForm, ThatIsHostileIsRefused) {
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(c.want)))
         << c.name;
     EXPECT_THAT(resolver->Resolve(c.path), Not(IsOk())) << c.name;
+    EXPECT_LT(resolver->Check(c.path, "uid-1").message().size(), 1024u)
+        << c.name;
   }
 }
 
