@@ -124,7 +124,8 @@ void Node::DeleteDynaKube(const std::string& name) {
           .ok());
 }
 
-void Node::StartMounter(const std::vector<std::string>& flags) {
+void Node::StartMounter(const std::vector<std::string>& flags,
+                        const std::function<void()>& before_exec) {
   mounter_.reset();
   std::vector<std::string> argv = {
       Program("oneagent-csi-mounter"),
@@ -132,7 +133,8 @@ void Node::StartMounter(const std::vector<std::string>& flags) {
       absl::StrCat("--data-dir=", layout_.data_dir()),
       absl::StrCat("--kubelet-dir=", kubelet_dir_), "--node-id=node-1"};
   argv.insert(argv.end(), flags.begin(), flags.end());
-  mounter_ = std::make_unique<Daemon>(argv, dir_.Path("mounter.log"));
+  mounter_ =
+      std::make_unique<Daemon>(argv, dir_.Path("mounter.log"), before_exec);
   EXPECT_TRUE(WaitUntil([this] {
     return fresh_client_.Probe().ok() || !mounter_->IsRunning();
   })) << MounterLog();

@@ -74,7 +74,8 @@ class Node {
 
   // Each replaces the one before; `flags` come after the usual ones. The
   // mounter answers when StartMounter returns.
-  void StartMounter(const std::vector<std::string>& flags = {});
+  void StartMounter(const std::vector<std::string>& flags = {},
+                    const std::function<void()>& before_exec = {});
   void StartProvisioner(const std::vector<std::string>& flags = {});
   // provisioner --once; its exit code.
   int ProvisionOnce(const std::vector<std::string>& flags = {});

@@ -21,7 +21,8 @@ namespace {
 
 pid_t Start(const std::vector<std::string>& argv,
             const std::vector<std::string>& environment, const char* out_path,
-            const char* err_path) {
+            const char* err_path,
+            const std::function<void()>& before_exec = {}) {
   std::vector<char*> words;
   for (const std::string& word : argv) {
     words.push_back(const_cast<char*>(word.c_str()));
@@ -40,6 +41,7 @@ pid_t Start(const std::vector<std::string>& argv,
   for (const std::string& variable : environment) {
     putenv(const_cast<char*>(variable.c_str()));
   }
+  if (before_exec) before_exec();
   execv(words[0], words.data());
   perror(words[0]);
   _exit(127);
@@ -54,9 +56,10 @@ int WaitFor(pid_t pid) {
 
 }  // namespace
 
-Daemon::Daemon(const std::vector<std::string>& argv, std::string log_path)
+Daemon::Daemon(const std::vector<std::string>& argv, std::string log_path,
+               const std::function<void()>& before_exec)
     : log_path_(std::move(log_path)),
-      pid_(Start(argv, {}, log_path_.c_str(), log_path_.c_str())) {
+      pid_(Start(argv, {}, log_path_.c_str(), log_path_.c_str(), before_exec)) {
   if (pid_ < 0) {
     perror("fork");
     abort();

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,10 @@ namespace oneagent {
 class Daemon {
  public:
   // Starts `argv` (argv[0] is a path) with stdout and stderr appended to
-  // `log_path`. Aborts when it cannot be started.
-  Daemon(const std::vector<std::string>& argv, std::string log_path);
+  // `log_path`. Aborts when it cannot be started. `before_exec` runs in the
+  // child, as the last thing before the program.
+  Daemon(const std::vector<std::string>& argv, std::string log_path,
+         const std::function<void()>& before_exec = {});
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
