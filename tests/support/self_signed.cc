@@ -27,9 +27,11 @@ void AddExtension(X509* certificate, int nid, const char* value) {
   X509_EXTENSION_free(extension);
 }
 
-std::string ToPem(X509* certificate) {
+// What `write` puts into a BIO.
+template <typename Write>
+std::string ToPem(Write write) {
   BIO* out = BIO_new(BIO_s_mem());
-  Require(out != nullptr && PEM_write_bio_X509(out, certificate) == 1);
+  Require(out != nullptr && write(out) == 1);
   char* data = nullptr;
   const long size = BIO_get_mem_data(out, &data);
   std::string pem(data, static_cast<size_t>(size));
@@ -66,7 +68,12 @@ SelfSigned MakeSelfSigned() {
   AddExtension(certificate, NID_basic_constraints, "critical,CA:TRUE");
   AddExtension(certificate, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost");
   Require(X509_sign(certificate, made.key.get(), EVP_sha256()) > 0);
-  made.pem = ToPem(certificate);
+  made.pem =
+      ToPem([&](BIO* out) { return PEM_write_bio_X509(out, certificate); });
+  made.key_pem = ToPem([&](BIO* out) {
+    return PEM_write_bio_PrivateKey(out, made.key.get(), nullptr, nullptr, 0,
+                                    nullptr, nullptr);
+  });
   return made;
 }
 

@@ -22,6 +22,7 @@ struct SelfSigned {
   std::unique_ptr<x509_st, FreeX509> certificate;
   std::unique_ptr<evp_pkey_st, FreeKey> key;
   std::string pem;  // the certificate, as a client trusts it
+  std::string key_pem;
 };
 
 // Aborts when libcrypto refuses.

@@ -1,0 +1,160 @@
+// The API server that the other tests rest on does what they rely on, and the
+// provisioner's role allows what it must and nothing else.
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/kube_api_server.h"
+#include "tests/support/temp_dir.h"
+
+namespace oneagent {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kAccount[] =
+    "system:serviceaccount:dynatrace:oneagent-csi-provisioner";
+
+class ApiServerTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    server_ = std::make_unique<KubeApiServer>();
+    server_->CreateNamespace("dynatrace");
+    server_->CreateNamespace("shop");
+    for (const char* const file :
+         {"dynakube_crd.yaml", "rbac.yaml", "rbac_taint.yaml"}) {
+      server_->ApplyFile(absl::StrCat(ONEAGENT_KUBE_MANIFESTS, "/", file));
+    }
+    server_->MustKubectl(
+        {"wait", "--for=condition=Established", "crd/dynakubes.dynatrace.com"});
+  }
+  static void TearDownTestSuite() { server_ = nullptr; }
+
+  static std::unique_ptr<KubeApiServer> server_;
+};
+
+std::unique_ptr<KubeApiServer> ApiServerTest::server_;
+
+TEST_F(ApiServerTest, BothVersionsOfADynaKubeAreServed) {
+  server_->Apply(
+      "apiVersion: dynatrace.com/v1beta5\nkind: DynaKube\n"
+      "metadata: {name: demo, namespace: dynatrace}\n"
+      "spec: {apiUrl: 'https://a/api'}\n");
+  for (const char* const version : {"v1beta5", "v1beta6"}) {
+    EXPECT_EQ(server_->MustKubectl(
+                  {"get", absl::StrCat("dynakubes.", version, ".dynatrace.com"),
+                   "demo", "-n", "dynatrace", "-o", "jsonpath={.spec.apiUrl}"}),
+              "https://a/api");
+  }
+}
+
+struct Access {
+  std::string verb;
+  std::string group;
+  std::string resource;
+  std::string namespace_name;  // empty: everywhere
+  bool allowed;
+};
+
+std::vector<Access> AllAccess() {
+  std::vector<Access> all;
+  for (const char* const verb : {"get", "list", "watch"}) {
+    const bool is_get = std::string(verb) == "get";
+    for (const auto& [group, resource] :
+         std::vector<std::pair<std::string, std::string>>{
+             {"dynatrace.com", "dynakubes"},
+             {"", "secrets"},
+             {"", "configmaps"}}) {
+      all.push_back({verb, group, resource, "dynatrace", true});
+      all.push_back({verb, group, resource, "shop", false});
+      all.push_back({verb, group, resource, "", false});
+    }
+    all.push_back({verb, "", "pods", "dynatrace", false});
+    all.push_back({verb, "events.k8s.io", "events", "shop", false});
+    all.push_back({verb, "", "nodes", "", is_get});
+  }
+  for (const char* const verb : {"create", "patch", "update", "delete"}) {
+    const bool is_patch = std::string(verb) == "patch";
+    const bool is_event = is_patch || std::string(verb) == "create";
+    all.push_back({verb, "events.k8s.io", "events", "shop", is_event});
+    all.push_back({verb, "", "secrets", "dynatrace", false});
+    all.push_back({verb, "dynatrace.com", "dynakubes", "dynatrace", false});
+    all.push_back({verb, "", "nodes", "", is_patch});
+  }
+  return all;
+}
+
+std::string ReviewOf(const Access& access) {
+  return absl::StrCat(
+      "apiVersion: authorization.k8s.io/v1\nkind: SubjectAccessReview\n"
+      "spec:\n  user: ",
+      kAccount, "\n  resourceAttributes: {verb: ", access.verb, ", group: '",
+      access.group, "', resource: ", access.resource, ", namespace: '",
+      access.namespace_name, "'}\n---\n");
+}
+
+TEST_F(ApiServerTest, TheRoleAllowsWhatIsNeededAndNoMore) {
+  const std::vector<Access> all = AllAccess();
+  std::string reviews;
+  for (const Access& access : all) reviews += ReviewOf(access);
+  TempDir dir;
+  const std::vector<std::string> answers = absl::StrSplit(
+      server_->MustKubectl({"create", "-f", dir.WriteFile("all.yaml", reviews),
+                            "-o", "jsonpath={.status.allowed}{'\\n'}"}),
+      '\n', absl::SkipEmpty());
+  ASSERT_EQ(answers.size(), all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(answers[i] == "true", all[i].allowed)
+        << all[i].verb << " " << all[i].resource << " in '"
+        << all[i].namespace_name << "'";
+  }
+}
+
+TEST_F(ApiServerTest, ATokenIsTheAccountsAndEndsWithWhatItIsBoundTo) {
+  server_->Apply(
+      "apiVersion: v1\nkind: Secret\n"
+      "metadata: {name: lease, namespace: dynatrace}\n");
+  const std::string token =
+      server_->CreateToken("dynatrace", "oneagent-csi-provisioner", "lease");
+  const std::string kubeconfig = server_->WriteKubeconfig("account", token);
+  const std::vector<std::string> who = {
+      absl::StrCat("--kubeconfig=", kubeconfig), "auth", "whoami", "-o",
+      "jsonpath={.status.userInfo.username}"};
+  EXPECT_EQ(server_->MustKubectl(who), kAccount);
+  server_->MustKubectl({"delete", "secret", "lease", "-n", "dynatrace"});
+  server_->AwaitRefused(token);
+  EXPECT_THAT(server_->Kubectl(who).err, HasSubstr("Unauthorized"));
+}
+
+TEST_F(ApiServerTest, AfterCompactionAndRestartAnOldWatchIsGone) {
+  const std::string before =
+      server_->MustKubectl({"get", "dynakube", "demo", "-n", "dynatrace", "-o",
+                            "jsonpath={.metadata.resourceVersion}"});
+  server_->MustKubectl({"label", "namespace", "dynatrace", "a=b"});
+  server_->KillApiServer();
+  EXPECT_NE(server_->Kubectl({"get", "--raw", "/readyz"}).exit_code, 0);
+  server_->CompactHistory();
+  server_->StartApiServer();
+  const ProgramResult watch = server_->Kubectl(
+      {"get", "--raw",
+       absl::StrCat("/apis/dynatrace.com/v1beta6/namespaces/dynatrace/"
+                    "dynakubes?watch=1&timeoutSeconds=5&resourceVersion=",
+                    before)});
+  EXPECT_THAT(absl::StrCat(watch.out, watch.err), HasSubstr("\"code\":410"));
+}
+
+TEST_F(ApiServerTest, RequestsAreCounted) {
+  const std::vector<std::string> lists = {"resource=\"pods\"", "verb=\"LIST\""};
+  const int64_t before = server_->CountRequests(lists);
+  server_->MustKubectl({"get", "pods", "-n", "shop"});
+  server_->MustKubectl({"get", "pods", "-n", "shop"});
+  EXPECT_EQ(server_->CountRequests(lists), before + 2);
+}
+
+}  // namespace
+}  // namespace oneagent
