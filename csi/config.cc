@@ -11,6 +11,7 @@
 #include "base/posix_status.h"
 #include "base/status_macros.h"
 #include "csi/endpoint.h"
+#include "csi/registration.h"
 
 namespace oneagent {
 namespace {
@@ -53,6 +54,12 @@ std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
       ParsedFlag("target-check", "RULE",
                  "kubelet (default), or any: targets outside kubelet's pods",
                  ParseTargetCheck, &config->target_check),
+      StringFlag("registration-dir", "DIR",
+                 "kubelet's plugins_registry: register there (default: off)",
+                 &config->registration_dir),
+      StringFlag("kubelet-socket-path", "PATH",
+                 "the endpoint as kubelet sees it; with --registration-dir",
+                 &config->kubelet_socket_path),
       SwitchFlag("version", "print the version and exit", &raw->version),
       SwitchFlag("help", "print this and exit", &raw->help),
   };
@@ -60,7 +67,7 @@ std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
   return flags;
 }
 
-absl::Status CheckDirectory(absl::string_view flag, const std::string& path) {
+absl::Status CheckAbsolute(absl::string_view flag, const std::string& path) {
   if (path.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("--", flag, ": missing"));
   }
@@ -88,6 +95,20 @@ absl::Status CheckNodeId(const std::string& node_id) {
         "--node-id=", absl::CHexEscape(node_id), ": not a node's name"));
   }
   return absl::OkStatus();
+}
+
+// Both paths are connected to by kubelet: what is wrong with them would show
+// nowhere else.
+absl::Status CheckRegistration(const MounterConfig& config) {
+  if (config.registration_dir.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckAbsolute("registration-dir", config.registration_dir));
+  RETURN_IF_ERROR(Annotate(
+      ParseEndpoint(RegistrationSocket(config.registration_dir)).status(),
+      "--registration-dir"));
+  const absl::string_view flag = "kubelet-socket-path";
+  RETURN_IF_ERROR(CheckAbsolute(flag, config.kubelet_socket_path));
+  return Annotate(ParseEndpoint(config.kubelet_socket_path).status(),
+                  absl::StrCat("--", flag));
 }
 
 }  // namespace
@@ -119,9 +140,10 @@ absl::StatusOr<MounterConfig> ParseMounterConfig(int argc, char* const* argv,
                     has_flag ? "--endpoint" : "CSI_ENDPOINT");
   }
   config.socket_path = *std::move(socket_path);
-  RETURN_IF_ERROR(CheckDirectory("data-dir", config.data_dir));
-  RETURN_IF_ERROR(CheckDirectory("kubelet-dir", config.kubelet_dir));
+  RETURN_IF_ERROR(CheckAbsolute("data-dir", config.data_dir));
+  RETURN_IF_ERROR(CheckAbsolute("kubelet-dir", config.kubelet_dir));
   RETURN_IF_ERROR(CheckNodeId(config.node_id));
+  RETURN_IF_ERROR(CheckRegistration(config));
   return config;
 }
 
@@ -134,7 +156,9 @@ std::string MounterHelp() {
       "--node-id=NAME\n         [flags]\n\nflags:\n",
       FlagHelp(Flags(&raw, &config)),
       "\nexample:\n  oneagent-csi-mounter --endpoint=unix:///csi/csi.sock "
-      "--data-dir=/data \\\n    --node-id=\"$NODE_NAME\"\n");
+      "--data-dir=/data \\\n    --node-id=\"$NODE_NAME\" "
+      "--registration-dir=/registration \\\n    --kubelet-socket-path="
+      "/var/lib/kubelet/plugins/csi.oneagent.dynatrace.com/csi.sock\n");
 }
 
 }  // namespace oneagent

@@ -23,6 +23,8 @@ struct MounterConfig {
   int64_t max_in_flight = 20;
   int64_t max_mount_attempts = 0;  // 0: no limit
   TargetCheck target_check = TargetCheck::kKubelet;
+  std::string registration_dir;     // empty: somebody else registers the driver
+  std::string kubelet_socket_path;  // the socket as kubelet sees it
 };
 
 // `csi_endpoint` is the value of CSI_ENDPOINT, or null. InvalidArgument naming

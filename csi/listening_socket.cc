@@ -34,7 +34,7 @@ constexpr mode_t kMode = 0600;
 // Bursts: kubelet makes a connection for each call. The kernel bounds it by
 // net.core.somaxconn.
 constexpr int kBacklog = 4096;
-constexpr int kLockTries = 40;
+constexpr int kLockTries = 40;  // two seconds
 constexpr int kLockPauseMs = 50;
 // How long a shortage of descriptors is left alone.
 constexpr int kShortagePauseMs = 100;
@@ -59,13 +59,14 @@ int Connect(int fd, const sockaddr_un& address) {
 // Holds until LOCK_UN or until the descriptor is closed. A neighbour needs it
 // for microseconds, so a lock that stays taken is somebody else's and is not
 // waited for long.
-absl::Status LockDirectory(const std::string& path, int directory) {
-  for (int i = 0; i < kLockTries; ++i) {
+absl::Status LockDirectory(const std::string& path, int directory,
+                           int tries = kLockTries) {
+  for (int i = 0; i < tries; ++i) {
+    if (i > 0) poll(nullptr, 0, kLockPauseMs);
     if (flock(directory, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
     if (errno != EWOULDBLOCK && errno != EINTR) {
       return PosixStatus(absl::StrCat("lock directory of ", path), errno);
     }
-    poll(nullptr, 0, kLockPauseMs);
   }
   return absl::UnavailableError(absl::StrCat(
       "socket ", path, ": its directory is locked by another program"));
@@ -195,6 +196,15 @@ absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(
   result->device_ = info.st_dev;
   result->inode_ = info.st_ino;
   return result;
+}
+
+void ListeningSocket::RemoveDead(const std::string& path) {
+  const UniqueFd directory(open(path.substr(0, path.rfind('/') + 1).c_str(),
+                                O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.ok() || !LockDirectory(path, directory.get(), 1).ok()) return;
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0 || !CheckVacant(path).ok()) return;
+  unlink(path.c_str());
 }
 
 ListeningSocket::~ListeningSocket() {

@@ -30,6 +30,10 @@ class ListeningSocket {
   static absl::StatusOr<std::unique_ptr<ListeningSocket>> Open(
       const std::string& path);
 
+  // Removes a dead socket at `path`; whatever else is there, or cannot be told
+  // at once, stays. For paths where a dead socket is worse than none.
+  static void RemoveDead(const std::string& path);
+
   // Removes the path if it is still our socket, not a successor's.
   ~ListeningSocket();
   ListeningSocket(const ListeningSocket&) = delete;

@@ -2,7 +2,9 @@
 //   1  directories, with their modes; when the disk does not allow that now,
 //      again each second, while serving
 //   2  the lock that keeps a second mounter off this data directory (an old
-//      one may still be draining, with its socket already gone)
+//      one may still be draining, with its socket already gone); then the dead
+//      registration socket that a killed one left goes away, before kubelet
+//      has tried it often
 //   3  boot id; the kernel's mount API, found by trying, without writing
 //   4  privileges down to what mounting and copy-up need
 //   5  the index. One that cannot be used now (disk full, I/O error) does not
@@ -12,7 +14,9 @@
 //   6  kubelet's directory
 //   7  reconcile; when that fails it is tried again each second, while serving
 //   8  the socket, serving
-//   9  housekeeping
+//   9  the registration socket, as soon as the first one answers: at once, or
+//      in a later second
+//   10 housekeeping
 // Nothing of it is undone when a later step fails: each is found again, or
 // replaced, by the next start.
 #include "csi/mounter_daemon.h"
@@ -42,6 +46,7 @@
 #include "csi/periodic_task.h"
 #include "csi/publisher.h"
 #include "csi/queue_guard.h"
+#include "csi/registration.h"
 #include "csi/server.h"
 #include "csi/socket_keeper.h"
 #include "csi/volume_collector.h"
@@ -115,6 +120,9 @@ struct MounterDaemon::Parts {
 
   void ReconcileAtStart(const Log& log, const Clock& clock);
   absl::Status Serve(const MounterConfig& config, const Log& log);
+  absl::Status Register(const MounterConfig& config, const Log& log,
+                        const Clock& clock);
+  void EachSecond();
   // What the disk did not allow at start.
   void PrepareAgain();
 
@@ -139,6 +147,7 @@ struct MounterDaemon::Parts {
   Housekeeping housekeeping;
   std::unique_ptr<Server> server;
   std::unique_ptr<SocketKeeper> keeper;
+  std::unique_ptr<Registration> registration;  // null: not our business
   std::unique_ptr<PeriodicTask> keeping;
 };
 
@@ -190,7 +199,6 @@ void MounterDaemon::Parts::ReconcileAtStart(const Log& log,
 
 absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config,
                                          const Log& log) {
-  ASSIGN_OR_RETURN(auto socket, ListeningSocket::Open(config.socket_path));
   std::vector<GrpcService> services;
   services.push_back(NewIdentityService(log));
   services.push_back(NewNodeService({.node_id = config.node_id,
@@ -201,14 +209,32 @@ absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config,
                                      .log = log}));
   server = std::make_unique<Server>(std::move(services));
   RETURN_IF_ERROR(server->Start());
-  server->Listen(std::move(socket));
-  keeper = std::make_unique<SocketKeeper>(config.socket_path, *server, log);
-  keeping =
-      std::make_unique<PeriodicTask>(kSocketInterval, kSocketInterval, [this] {
-        keeper->RunOnce();
-        PrepareAgain();
-      });
+  keeper = std::make_unique<SocketKeeper>(
+      SocketKeeper::Options{.path = config.socket_path}, *server, log);
+  return keeper->Open();
+}
+
+absl::Status MounterDaemon::Parts::Register(const MounterConfig& config,
+                                            const Log& log,
+                                            const Clock& clock) {
+  if (!config.registration_dir.empty()) {
+    registration = std::make_unique<Registration>(
+        Registration::Options{
+            .directory = config.registration_dir,
+            .socket_path = config.socket_path,
+            .kubelet_socket_path = config.kubelet_socket_path},
+        *server, log, clock);
+    RETURN_IF_ERROR(registration->Start());
+  }
+  keeping = std::make_unique<PeriodicTask>(
+      absl::ZeroDuration(), kSocketInterval, [this] { EachSecond(); });
   return absl::OkStatus();
+}
+
+void MounterDaemon::Parts::EachSecond() {
+  keeper->RunOnce();
+  if (registration != nullptr) registration->RunOnce();
+  PrepareAgain();
 }
 
 void MounterDaemon::Parts::PrepareAgain() {
@@ -239,7 +265,10 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
     const MounterConfig& config, const Log& log, const Clock& clock) {
   const Layout layout(config.data_dir);
   ASSIGN_OR_RETURN(UniqueFd data_lock, PrepareAndLock(layout, log));  // 1, 2
-  ASSIGN_OR_RETURN(std::string boot_id, ReadBootId());                // 3
+  if (!config.registration_dir.empty()) {
+    ListeningSocket::RemoveDead(RegistrationSocket(config.registration_dir));
+  }
+  ASSIGN_OR_RETURN(std::string boot_id, ReadBootId());  // 3
   ASSIGN_OR_RETURN(
       const MountApi api,
       KernelMounter::Probe(layout.EmptyDir(), layout.VolumesDir()));
@@ -251,9 +280,10 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
       std::make_unique<Parts>(config, std::move(boot_id), api, std::move(index),
                               std::move(targets), log, clock);
   parts->data_lock = std::move(data_lock);
-  parts->ReconcileAtStart(log, clock);         // 7
-  RETURN_IF_ERROR(parts->Serve(config, log));  // 8
-  parts->housekeeping.Start();                 // 9
+  parts->ReconcileAtStart(log, clock);                   // 7
+  RETURN_IF_ERROR(parts->Serve(config, log));            // 8
+  RETURN_IF_ERROR(parts->Register(config, log, clock));  // 9
+  parts->housekeeping.Start();                           // 10
   log.Info("serving", {{"socket", config.socket_path},
                        {"node", config.node_id},
                        {"mount_api", Name(api)},
@@ -271,6 +301,8 @@ void MounterDaemon::Drain() {
   // wait for them. What is left is deleted by the next run.
   parts_->stopping = true;
   parts_->keeping.reset();
+  // First: kubelet must not be sent to a socket that is gone.
+  if (parts_->registration != nullptr) parts_->registration->Withdraw();
   parts_->server->StopAccepting();
   parts_->volume_queue.Drain();
   parts_->stats_queue.Drain();

@@ -41,6 +41,7 @@ TEST(MounterConfigTest, HasTheDocumentedDefaults) {
   EXPECT_EQ(config.max_in_flight, 20);
   EXPECT_EQ(config.max_mount_attempts, 0);
   EXPECT_EQ(config.target_check, TargetCheck::kKubelet);
+  EXPECT_EQ(config.registration_dir, "");
 }
 
 TEST(MounterConfigTest, TakesEveryFlag) {
@@ -48,13 +49,25 @@ TEST(MounterConfigTest, TakesEveryFlag) {
       const MounterConfig config,
       Parse(Required({"--kubelet-dir", "/k", "--log-format=json",
                       "--log-level=debug", "--max-in-flight=7",
-                      "--max-mount-attempts=3", "--target-check=any"})));
+                      "--max-mount-attempts=3", "--target-check=any",
+                      "--registration-dir=/registration",
+                      "--kubelet-socket-path=/k/plugins/csi.sock"})));
   EXPECT_EQ(config.kubelet_dir, "/k");
   EXPECT_EQ(config.log_format, LogFormat::kJson);
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
   EXPECT_EQ(config.max_in_flight, 7);
   EXPECT_EQ(config.max_mount_attempts, 3);
   EXPECT_EQ(config.target_check, TargetCheck::kAny);
+  EXPECT_EQ(config.registration_dir, "/registration");
+  EXPECT_EQ(config.kubelet_socket_path, "/k/plugins/csi.sock");
+}
+
+// A chart may leave the other flag where it is when it turns this one off.
+TEST(MounterConfigTest, WithoutRegistrationItsOtherFlagMeansNothing) {
+  ASSERT_OK_AND_ASSIGN(
+      const MounterConfig config,
+      Parse(Required({"--registration-dir=", "--kubelet-socket-path=x"})));
+  EXPECT_EQ(config.registration_dir, "");
 }
 
 TEST(MounterConfigTest, EndpointComesFromTheEnvironmentWhereTheFlagIsAbsent) {
@@ -92,6 +105,15 @@ TEST(MounterConfigTest, RefusalNamesFlagAndValue) {
       {Required({"--log-format=xml"}), "--log-format=xml"},
       {Required({"--log-level=loud"}), "--log-level=loud"},
       {Required({"--target-check=none"}), "--target-check=none"},
+      {Required({"--registration-dir=r"}),
+       "--registration-dir=r: not an absolute path"},
+      {Required({"--registration-dir=/" + std::string(80, 'r')}),
+       "socket path has 117 bytes, more than 107"},
+      {Required({"--registration-dir=/r"}), "--kubelet-socket-path: missing"},
+      {Required({"--registration-dir=/r", "--kubelet-socket-path=unix:///s"}),
+       "--kubelet-socket-path=unix:///s: not an absolute path"},
+      {Required({"--registration-dir=/r", "--kubelet-socket-path=/s/"}),
+       "--kubelet-socket-path: /s/: endpoint is a directory"},
       {Required({"--unknown"}), "--unknown"},
       {Required({"serve"}), "serve: unexpected argument"},
   };
@@ -111,7 +133,8 @@ TEST(MounterConfigTest, HelpAndVersionNeedNothingElse) {
   for (const char* flag :
        {"--endpoint", "--data-dir", "--kubelet-dir", "--node-id",
         "--log-format", "--log-level", "--max-in-flight",
-        "--max-mount-attempts", "--target-check"}) {
+        "--max-mount-attempts", "--target-check", "--registration-dir",
+        "--kubelet-socket-path"}) {
     EXPECT_THAT(MounterHelp(), HasSubstr(flag));
   }
 }

@@ -1,5 +1,6 @@
-// proto/csi.proto is written by hand: its names and numbers against those of
-// the CSI specification 1.12. What differs here would be read as something
+// proto/csi.proto and proto/pluginregistration.proto are written by hand: their
+// names and numbers against those of the CSI specification 1.12 and of
+// kubelet's plugin registration. What differs here would be read as something
 // else by kubelet, or not at all.
 #include <algorithm>
 #include <map>
@@ -11,6 +12,7 @@
 #include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 #include "proto/csi.pb.h"
+#include "proto/pluginregistration.pb.h"
 
 namespace oneagent {
 namespace {
@@ -106,8 +108,20 @@ const Listing& SpecifiedMessages() {
       {"csi.v1.VolumeUsage",
        {"1 available: int64", "2 total: int64", "3 used: int64",
         "4 unit: enum csi.v1.VolumeUsage.Unit"}},
+      {"pluginregistration.InfoRequest", {}},
+      {"pluginregistration.PluginInfo",
+       {"1 type: string", "2 name: string", "3 endpoint: string",
+        "4 supported_versions: repeated string"}},
+      {"pluginregistration.RegistrationStatus",
+       {"1 plugin_registered: bool", "2 error: string"}},
+      {"pluginregistration.RegistrationStatusResponse", {}},
   };
   return *kListing;
+}
+
+std::string CsiMethod(const std::string& name) {
+  return absl::StrCat(name, ": csi.v1.", name, "Request -> csi.v1.", name,
+                      "Response");
 }
 
 // "<number> <name>"
@@ -133,20 +147,31 @@ const Listing& SpecifiedEnums() {
   return *kListing;
 }
 
-// Each method M takes an MRequest and returns an MResponse, no streams.
+// "<method>: <request> -> <response>", no streams.
 const Listing& SpecifiedServices() {
   static const auto* const kListing = new Listing{
-      {"csi.v1.Identity", {"GetPluginCapabilities", "GetPluginInfo", "Probe"}},
+      {"csi.v1.Identity",
+       {CsiMethod("GetPluginCapabilities"), CsiMethod("GetPluginInfo"),
+        CsiMethod("Probe")}},
       {"csi.v1.Node",
-       {"NodeExpandVolume", "NodeGetCapabilities", "NodeGetInfo",
-        "NodeGetVolumeStats", "NodePublishVolume", "NodeStageVolume",
-        "NodeUnpublishVolume", "NodeUnstageVolume"}},
+       {CsiMethod("NodeExpandVolume"), CsiMethod("NodeGetCapabilities"),
+        CsiMethod("NodeGetInfo"), CsiMethod("NodeGetVolumeStats"),
+        CsiMethod("NodePublishVolume"), CsiMethod("NodeStageVolume"),
+        CsiMethod("NodeUnpublishVolume"), CsiMethod("NodeUnstageVolume")}},
+      {"pluginregistration.Registration",
+       {"GetInfo: pluginregistration.InfoRequest -> "
+        "pluginregistration.PluginInfo",
+        "NotifyRegistrationStatus: pluginregistration.RegistrationStatus -> "
+        "pluginregistration.RegistrationStatusResponse"}},
   };
   return *kListing;
 }
 
-const FileDescriptor& File() {
+const FileDescriptor& CsiFile() {
   return *::csi::v1::NodePublishVolumeRequest::descriptor()->file();
+}
+std::vector<const FileDescriptor*> Files() {
+  return {&CsiFile(), ::pluginregistration::PluginInfo::descriptor()->file()};
 }
 
 std::string TypeOf(const FieldDescriptor& field) {
@@ -201,13 +226,27 @@ struct Types {
 
 Types OurTypes() {
   Types ours;
-  for (int i = 0; i < File().message_type_count(); ++i) {
-    List(*File().message_type(i), ours.messages, ours.enums);
-  }
-  for (int i = 0; i < File().enum_type_count(); ++i) {
-    List(*File().enum_type(i), ours.enums);
+  for (const FileDescriptor* const file : Files()) {
+    for (int i = 0; i < file->message_type_count(); ++i) {
+      List(*file->message_type(i), ours.messages, ours.enums);
+    }
+    for (int i = 0; i < file->enum_type_count(); ++i) {
+      List(*file->enum_type(i), ours.enums);
+    }
   }
   return ours;
+}
+
+void List(const ServiceDescriptor& service, Listing& services) {
+  std::vector<std::string>& lines = services[service.full_name()];
+  for (int i = 0; i < service.method_count(); ++i) {
+    const MethodDescriptor& method = *service.method(i);
+    lines.push_back(absl::StrCat(method.name(), ": ",
+                                 method.input_type()->full_name(), " -> ",
+                                 method.output_type()->full_name()));
+    EXPECT_FALSE(method.client_streaming() || method.server_streaming());
+  }
+  std::sort(lines.begin(), lines.end());  // the wire knows no order
 }
 
 TEST(CsiProtoTest, MessagesHaveTheSpecifiedNamesNumbersAndTypes) {
@@ -220,19 +259,10 @@ TEST(CsiProtoTest, EnumsHaveTheSpecifiedNamesAndNumbers) {
 
 TEST(CsiProtoTest, ServicesHaveTheSpecifiedMethods) {
   Listing ours;
-  for (int i = 0; i < File().service_count(); ++i) {
-    const ServiceDescriptor& service = *File().service(i);
-    for (int j = 0; j < service.method_count(); ++j) {
-      const MethodDescriptor& method = *service.method(j);
-      ours[service.full_name()].push_back(method.name());
-      const std::string prefix = absl::StrCat("csi.v1.", method.name());
-      EXPECT_EQ(method.input_type()->full_name(), prefix + "Request");
-      EXPECT_EQ(method.output_type()->full_name(), prefix + "Response");
-      EXPECT_FALSE(method.client_streaming() || method.server_streaming());
+  for (const FileDescriptor* const file : Files()) {
+    for (int i = 0; i < file->service_count(); ++i) {
+      List(*file->service(i), ours);
     }
-  }
-  for (auto& [unused, methods] : ours) {
-    std::sort(methods.begin(), methods.end());  // the wire knows no order
   }
   EXPECT_THAT(ours, ElementsAreArray(SpecifiedServices()));
 }
@@ -240,7 +270,7 @@ TEST(CsiProtoTest, ServicesHaveTheSpecifiedMethods) {
 // A value that is marked as a secret by its number, also for other programs.
 TEST(CsiProtoTest, SecretIsTheSpecifiedOption) {
   const FieldDescriptor* const secret =
-      File().FindExtensionByName("csi_secret");
+      CsiFile().FindExtensionByName("csi_secret");
   ASSERT_NE(secret, nullptr);
   EXPECT_EQ(secret->number(), 1059);
   EXPECT_EQ(secret->containing_type()->full_name(),

@@ -15,7 +15,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/unique_fd.h"
 #include "csi/identity_service.h"
-#include "csi/listening_socket.h"
 #include "csi/server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -62,10 +61,11 @@ class SocketKeeperTest : public testing::Test {
     services.push_back(NewIdentityService(*log_));
     server_ = std::make_unique<Server>(std::move(services));
     ASSERT_OK(server_->Start());
-    auto socket = ListeningSocket::Open(path_);
-    ASSERT_OK(socket);
-    server_->Listen(*std::move(socket));
-    keeper_ = std::make_unique<SocketKeeper>(path_, *server_, *log_);
+    keeper_ = std::make_unique<SocketKeeper>(
+        SocketKeeper::Options{.path = path_,
+                              .may_open = [this] { return may_open_; }},
+        *server_, *log_);
+    ASSERT_OK(keeper_->Open());
   }
 
   // Whether a server of gRPC's greets who connects to the path.
@@ -88,6 +88,7 @@ class SocketKeeperTest : public testing::Test {
   std::unique_ptr<Log> log_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<SocketKeeper> keeper_;
+  absl::Status may_open_;
 };
 
 TEST_F(SocketKeeperTest, LeavesASocketAloneThatIsInPlace) {
@@ -152,6 +153,25 @@ TEST_F(SocketKeeperTest, AcceptingThatEndedIsSaidAndBegunAnew) {
   EXPECT_TRUE(IsServed());
   EXPECT_THAT(Said(), HasSubstr(absl::StrCat("accept ", path_)));
   EXPECT_THAT(Said(), Not(HasSubstr("cannot listen")));
+}
+
+TEST_F(SocketKeeperTest, StaysClosedForAsLongAsItMayNotOpen) {
+  keeper_->Close();
+  EXPECT_FALSE(IsServed());
+  may_open_ = absl::UnavailableError("too early");
+  keeper_->RunOnce();
+  keeper_->RunOnce();
+  EXPECT_FALSE(IsServed());
+  const std::string said = Said();
+  EXPECT_THAT(said, HasSubstr("too early"));
+  EXPECT_EQ(said.find('\n'), said.size() - 1);
+  may_open_ = absl::OkStatus();
+  keeper_->RunOnce();
+  EXPECT_TRUE(IsServed());
+  EXPECT_THAT(Said(), HasSubstr("listening"));
+  // What it took away itself was not lost.
+  EXPECT_THAT(Said(), Not(HasSubstr("lost")));
+  EXPECT_THAT(Said(), Not(HasSubstr("anew")));
 }
 
 }  // namespace
