@@ -212,10 +212,7 @@ TEST_F(FailureTest, IndexUnusableStillStartsPodsAfterTheirTimeout) {
   node_.StartMounter();
   // A directory where the file should be: nothing can be opened or set aside
   // by renaming a file.
-  for (const char* const suffix : {"", "-wal", "-shm"}) {
-    ASSERT_OK(
-        RemoveFileIfPresent(absl::StrCat(node_.layout().IndexFile(), suffix)));
-  }
+  node_.DeleteIndex();
   ASSERT_OK(EnsureDirectory(node_.layout().IndexFile(), 0700));
   ASSERT_OK(WriteFileAtomically(node_.layout().IndexFile() + "/x", "", 0600,
                                 Durability::kNoSync));

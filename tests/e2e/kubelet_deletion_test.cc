@@ -94,6 +94,41 @@ TEST_F(KubeletDeletionTest, PodWaitsForTheFilesThatAreStillOpen) {
   EXPECT_EQ(node_.MountCount(), 0);
 }
 
+TEST_F(KubeletDeletionTest, OfOneVolumeDoesNotWaitForTheOther) {
+  StartNode();
+  SimPod pod = {.pod = {.name = "a", .namespace_name = "shop", .uid = Uid("a")},
+                .volumes = {}};
+  pod.volumes.push_back({.attributes = AttributesOf({.pod = "a"})});
+  pod.volumes.push_back(
+      {.name = "state",
+       .attributes = AttributesOf({.pod = "a", .mode = "host"})});
+  kubelet().CreatePod(pod);
+  ASSERT_TRUE(RunUntilMounted("a"));
+  EXPECT_EQ(node_.MountCount(), 2);
+  UniqueFd held = HoldFile("a");
+  DeletePod("a");
+  ASSERT_TRUE(RunUntilCalls(CallKind::kUnpublish, 4));
+  EXPECT_THAT(PathExists(kubelet().Target(Uid("a"), "state")),
+              IsOkAndHolds(false));
+  EXPECT_EQ(node_.MountCount(), 1);
+  held.Reset();
+  ASSERT_TRUE(RunUntilGone("a"));
+}
+
+// A static pod keeps its uid: the same volume at the same place.
+TEST_F(KubeletDeletionTest, PodThatComesBackUnderItsUidStartsAfresh) {
+  StartNode();
+  for (int life = 0; life < 3; ++life) {
+    CreatePod({.pod = "a"});
+    ASSERT_TRUE(RunUntilMounted("a"));
+    EXPECT_THAT(PathExists(Target("a") + "/log/agent.log"),
+                IsOkAndHolds(false));
+    ExpectAgentWorks("a");
+    DeletePod("a");
+    ASSERT_TRUE(RunUntilGone("a"));
+  }
+}
+
 TEST_F(KubeletDeletionTest, ByForceIsTornDownLikeAnyOther) {
   StartNode();
   CreatePod({.pod = "a"});

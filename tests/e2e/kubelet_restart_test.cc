@@ -31,6 +31,21 @@ TEST_F(KubeletRestartTest, PublishesAHundredVolumesAgainAndMountsNothing) {
   EXPECT_EQ(node_.Mounts(), before);
   EXPECT_EQ(Leases(), 100);
   ExpectAgentWorks("p99");
+  EXPECT_THAT(kubelet().CollectStats(),
+              testing::AllOf(SizeIs(100), Each(IsOk())));
+}
+
+TEST_F(KubeletRestartTest, EmptyVolumesStayEmptyThoughThereIsAnAgentNow) {
+  node_.StartMounter();
+  CreatePod({.pod = "a", .retry_timeout = "0s"});
+  ASSERT_TRUE(RunUntilSettled());
+  const std::vector<MountEntry> before = node_.Mounts();
+  ASSERT_THAT(before, SizeIs(1));
+  StartNode();
+  kubelet().Restart();
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_EQ(node_.Mounts(), before);
+  EXPECT_EQ(Volume("a")->state, VolumeState::kEmpty);
 }
 
 TEST_F(KubeletRestartTest, WhilePodsAreBeingPublishedLeavesOneMountEach) {
@@ -58,6 +73,32 @@ TEST_F(KubeletRestartTest, TogetherWithAKilledMounterKeepsTheMounts) {
   ASSERT_TRUE(RunUntilSettled());
   EXPECT_EQ(node_.Mounts(), before);
   ExpectAgentWorks("p29");
+}
+
+// Killed in the midst of everything, on the way up and on the way down; then
+// told to end, as by a rolling update.
+TEST_F(KubeletRestartTest, OfTheMounterInABurstLosesAndLeaksNothing) {
+  constexpr int kPods = 60;
+  StartNode();
+  CreatePods(kPods);
+  for (const int calls : {10, 20}) {
+    ASSERT_TRUE(RunUntilCalls(CallKind::kPublish, calls));
+    node_.mounter().Kill();
+    node_.StartMounter();
+  }
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_THAT(node_.Mounts(), SizeIs(kPods));
+  EXPECT_EQ(Leases(), kPods);
+  ExpectAgentWorks("p59");
+
+  for (int i = 0; i < kPods; ++i) DeletePod(absl::StrCat("p", i));
+  ASSERT_TRUE(RunUntilCalls(CallKind::kUnpublish, 10));
+  node_.mounter().Kill();
+  node_.StartMounter();
+  ASSERT_TRUE(RunUntilCalls(CallKind::kUnpublish, 20));
+  EXPECT_EQ(node_.mounter().Terminate(), 0);
+  node_.StartMounter();
+  ASSERT_TRUE(RunUntilSettled());
 }
 
 TEST_F(KubeletRestartTest, UnpublishesWhatWentMeanwhileAndNothingElse) {

@@ -161,6 +161,13 @@ void Node::Reboot() {
   EXPECT_EQ(mount(boot_id.c_str(), kBootId, nullptr, MS_BIND, nullptr), 0);
 }
 
+void Node::DeleteIndex() {
+  for (const char* const suffix : {"", "-wal", "-shm"}) {
+    EXPECT_TRUE(
+        RemoveFileIfPresent(absl::StrCat(layout_.IndexFile(), suffix)).ok());
+  }
+}
+
 void Node::LoseMounts() {
   for (const MountEntry& entry : Mounts()) {
     umount2(entry.mount_point.c_str(), MNT_DETACH);

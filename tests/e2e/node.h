@@ -85,6 +85,8 @@ class Node {
   // another boot id (mounted over the kernel's, in this namespace alone, for as
   // long as the node lives).
   void Reboot();
+  // index.db and what belongs to it.
+  void DeleteIndex();
   std::string MounterLog() const;
   std::string ProvisionerLog() const;
 

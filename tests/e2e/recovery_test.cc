@@ -47,10 +47,7 @@ TEST_F(RecoveryTest, MounterKilledPodsGoOnAndTheVolumeIsKnownAgain) {
 TEST_F(RecoveryTest, IndexDeletedWhileNobodyRuns) {
   node_.mounter().Kill();
   node_.provisioner().Kill();
-  for (const char* const suffix : {"", "-wal", "-shm"}) {
-    ASSERT_OK(
-        RemoveFileIfPresent(absl::StrCat(node_.layout().IndexFile(), suffix)));
-  }
+  node_.DeleteIndex();
   node_.StartMounter();
   EXPECT_OK(node_.Publish({.pod = "a"}));
   ExpectOneWorkingVolume("a");
@@ -61,10 +58,7 @@ TEST_F(RecoveryTest, IndexDeletedWhileNobodyRuns) {
 }
 
 TEST_F(RecoveryTest, IndexDeletedUnderRunningDaemons) {
-  for (const char* const suffix : {"", "-wal", "-shm"}) {
-    ASSERT_OK(
-        RemoveFileIfPresent(absl::StrCat(node_.layout().IndexFile(), suffix)));
-  }
+  node_.DeleteIndex();
   EXPECT_OK(node_.Publish({.pod = "b"}));
   EXPECT_OK(node_.Unpublish("b"));
   EXPECT_TRUE(node_.WaitForReconciled());

@@ -20,6 +20,7 @@
 #include "overlay/mounter.h"
 #include "tests/support/csi_client.h"
 #include "tests/support/daemon.h"
+#include "tests/support/lock_waiters.h"
 #include "tests/support/private_mounts.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -85,24 +86,6 @@ class MounterDaemonTest : public testing::Test {
   std::unique_ptr<Daemon> daemon_;
   std::vector<CsiPublishCall> published_;
 };
-
-// Waiters for a lock on the inode of `path`, as the kernel lists them.
-int WaitersFor(const std::string& path) {
-  struct stat info;
-  if (stat(path.c_str(), &info) != 0) return 0;
-  const std::string inode = absl::StrCat(":", info.st_ino, " ");
-  const absl::StatusOr<std::string> locks = ReadWholeFile("/proc/locks");
-  if (!locks.ok()) return 0;
-  int waiters = 0;
-  size_t begin = 0;
-  for (size_t end; (end = locks->find('\n', begin)) != std::string::npos;
-       begin = end + 1) {
-    const std::string line = locks->substr(begin, end - begin);
-    const bool waits = line.find("->") != std::string::npos;
-    if (waits && line.find(inode) != std::string::npos) ++waiters;
-  }
-  return waiters;
-}
 
 TEST_F(MounterDaemonTest, ServesOnASocketThatOnlyRootMayUse) {
   Start();
@@ -334,12 +317,12 @@ TEST_F(MounterDaemonTest, TermAnswersWhatWasBegunAndEndsWithZero) {
       results[pod] = client.Publish(call);
     });
   }
-  while (WaitersFor(dir_.Path("data/host")) < kPods) std::this_thread::yield();
+  while (LockWaiters(dir_.Path("data/host")) < kPods) std::this_thread::yield();
 
   std::thread terminator([this] { EXPECT_EQ(daemon_->Terminate(), 0); });
   // New connections are refused while the old work is still going on.
   while (Exists(socket_)) std::this_thread::yield();
-  EXPECT_EQ(WaitersFor(dir_.Path("data/host")), kPods);
+  EXPECT_EQ(LockWaiters(dir_.Path("data/host")), kPods);
   ASSERT_EQ(flock(host.get(), LOCK_UN), 0);
   for (std::thread& caller : callers) caller.join();
   terminator.join();
