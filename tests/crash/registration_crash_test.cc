@@ -35,10 +35,8 @@ TEST_P(RegistrationCrashTest, NextMounterIsRegistered) {
   StartKubelet([&is_refused](const std::string&) {
     return is_refused ? absl::AbortedError("conflict") : absl::OkStatus();
   });
-  std::vector<std::string> argv = Command(mounter_);
-  for (const std::string& flag : RegistrationFlags(mounter_)) {
-    argv.push_back(flag);
-  }
+  std::vector<std::string> argv =
+      Command(mounter_, RegistrationFlags(mounter_));
   argv[0] = GetParam().times;
   argv.insert(argv.begin(), {DYING_MOUNTER_BINARY, GetParam().failpoint});
   mounter_.daemon = std::make_unique<Daemon>(argv, mounter_.log_path);
@@ -46,11 +44,10 @@ TEST_P(RegistrationCrashTest, NextMounterIsRegistered) {
   is_refused = false;
 
   Start(mounter_);
-  ASSERT_TRUE(kubelet_->Await(kRegistered)) << mounter_.Log();
-  EXPECT_EQ(kubelet_->Drivers()[kDriver].endpoint, mounter_.kubelet_socket);
+  AwaitEndpoint(mounter_.kubelet_socket);
   EXPECT_THAT(Registry(), ElementsAre(absl::StrCat(kDriver, "-reg.sock")));
   EXPECT_EQ(mounter_.daemon->Terminate(), 0);
-  EXPECT_TRUE(kubelet_->Await(kDeregistered));
+  AwaitEndpoint("");
   EXPECT_THAT(Registry(), IsEmpty());
 }
 

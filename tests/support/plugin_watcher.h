@@ -35,11 +35,11 @@ class PluginWatcher {
  public:
   struct Options {
     std::string directory;  // plugins_registry
-    // kubelet's own: 1 s, 500 ms, 2 min 2 s, 10 s. Tests are in a hurry.
+    // kubelet's own: 1 s, 500 ms, 2 min 2 s. Tests are in a hurry.
     absl::Duration loop = absl::Milliseconds(10);
     absl::Duration first_backoff = absl::Milliseconds(20);
     absl::Duration longest_backoff = absl::Seconds(1);
-    absl::Duration dial_timeout = absl::Milliseconds(200);
+    absl::Duration dial_timeout = absl::Seconds(10);
     // What comes after NodeGetInfo: telling the API server. Null: succeeds.
     std::function<absl::Status(const std::string& driver)> update_csi_node =
         nullptr;

@@ -138,6 +138,32 @@ TEST_F(ListeningSocketTest, LiveInstanceIsLeftAlone) {
   EXPECT_EQ(ConnectError(path_), 0);
 }
 
+TEST_F(ListeningSocketTest, OnlyADeadSocketIsRemoved) {
+  LeaveDeadSocket(path_);
+  ListeningSocket::RemoveDead(path_);
+  EXPECT_THAT(Names(), IsEmpty());
+  ListeningSocket::RemoveDead(path_);
+  ListeningSocket::RemoveDead(sockets_ + "/none/csi.sock");
+
+  std::unique_ptr<ListeningSocket> live = Open();
+  ListeningSocket::RemoveDead(path_);
+  EXPECT_TRUE(live->IsInPlace());
+  live.reset();
+  dir_.WriteFile("s/csi.sock", "precious");
+  ListeningSocket::RemoveDead(path_);
+  EXPECT_EQ(ReadTestFile(path_), "precious");
+}
+
+// Who holds the lock may be about to make it a live one.
+TEST_F(ListeningSocketTest, DeadSocketStaysWhereAnotherIsAtWork) {
+  LeaveDeadSocket(path_);
+  const UniqueFd directory(
+      open(sockets_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(flock(directory.get(), LOCK_EX), 0);
+  ListeningSocket::RemoveDead(path_);
+  EXPECT_THAT(Names(), ElementsAre("csi.sock"));
+}
+
 TEST_F(ListeningSocketTest, InstanceWithAFullBacklogIsLive) {
   const UniqueFd live(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_un address = AddressOf(path_);

@@ -59,16 +59,19 @@ class MounterRegistrationTest : public testing::Test {
     ASSERT_EQ(symlink(".", dir_.Path("host").c_str()), 0);
   }
 
-  std::vector<std::string> Command(const Mounter& mounter) const {
-    return {MOUNTER_BINARY, absl::StrCat("--endpoint=unix://", mounter.socket),
-            absl::StrCat("--data-dir=", mounter.data_dir),
-            absl::StrCat("--kubelet-dir=", dir_.Path("kubelet")),
-            "--node-id=node-1"};
+  std::vector<std::string> Command(const Mounter& mounter,
+                                   const std::vector<std::string>& more) const {
+    std::vector<std::string> argv = {
+        MOUNTER_BINARY, absl::StrCat("--endpoint=unix://", mounter.socket),
+        absl::StrCat("--data-dir=", mounter.data_dir),
+        absl::StrCat("--kubelet-dir=", dir_.Path("kubelet")),
+        "--node-id=node-1"};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return argv;
   }
   void Start(Mounter& mounter, const std::vector<std::string>& more) {
-    std::vector<std::string> argv = Command(mounter);
-    argv.insert(argv.end(), more.begin(), more.end());
-    mounter.daemon = std::make_unique<Daemon>(argv, mounter.log_path);
+    mounter.daemon =
+        std::make_unique<Daemon>(Command(mounter, more), mounter.log_path);
     TestCsiClient client(mounter.socket,
                          TestCsiClient::Connections::kOnePerCall);
     while (!client.Probe().ok()) {
@@ -101,8 +104,13 @@ class MounterRegistrationTest : public testing::Test {
       std::this_thread::yield();
     }
   }
-  void AwaitGone(const std::string& path) {
-    while (*PathExists(path)) std::this_thread::yield();
+  // Until pods get their volumes from there; "": from nowhere. (A dial to a
+  // dead socket may still end at its successor, which is then registered
+  // twice.)
+  void AwaitEndpoint(const std::string& endpoint) {
+    while (kubelet_->Drivers()[kDriver].endpoint != endpoint) {
+      std::this_thread::yield();
+    }
   }
   std::vector<std::string> Registry() { return *ListDirectory(registry_); }
 

@@ -110,7 +110,8 @@ TEST_F(MounterRegistrationTest, KilledMountersSocketIsReplaced) {
   mounter_.daemon->Kill();
   ASSERT_TRUE(*PathExists(registration_));
   // It tries the dead one, and would wait longer each time.
-  StartKubelet();
+  kubelet_ = std::make_unique<PluginWatcher>(PluginWatcher::Options{
+      .directory = registry_, .dial_timeout = absl::Milliseconds(50)});
   ASSERT_TRUE(kubelet_->Await("failed ", 2));
   Start(mounter_);
   EXPECT_TRUE(kubelet_->Await(kRegistered)) << mounter_.Log();
@@ -122,11 +123,8 @@ TEST_F(MounterRegistrationTest, DeadSocketIsRemovedBeforeTheMounterServes) {
   while (!*PathExists(registration_)) std::this_thread::yield();
   mounter_.daemon->Kill();
   ASSERT_EQ(rename(dir_.Path("kubelet").c_str(), dir_.Path("gone").c_str()), 0);
-  std::vector<std::string> argv = Command(mounter_);
-  for (const std::string& flag : RegistrationFlags(mounter_)) {
-    argv.push_back(flag);
-  }
-  const ProgramResult result = RunProgram(argv);
+  const ProgramResult result =
+      RunProgram(Command(mounter_, RegistrationFlags(mounter_)));
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("kubelet"));
   EXPECT_THAT(Registry(), IsEmpty());
@@ -145,8 +143,7 @@ TEST_F(MounterRegistrationTest, TermDeregistersBeforeTheDriverIsGone) {
   alignas(inotify_event) char buffer[4096];
   ASSERT_GT(read(events.get(), buffer, sizeof(buffer)), 0);
   EXPECT_EQ(reinterpret_cast<const inotify_event*>(buffer)->wd, registry);
-  EXPECT_TRUE(kubelet_->Await(kDeregistered));
-  EXPECT_THAT(kubelet_->Drivers(), IsEmpty());
+  AwaitEndpoint("");
   EXPECT_THAT(Registry(), IsEmpty());
 }
 
@@ -175,10 +172,10 @@ TEST_F(MounterRegistrationTest, SecondInstanceTakesOverWhenTheFirstEnds) {
   Mounter second(dir_, "second");
   Start(second);
   AwaitLog(second, "another instance is listening there");
-  EXPECT_EQ(kubelet_->Drivers()[kDriver].endpoint, mounter_.kubelet_socket);
+  AwaitEndpoint(mounter_.kubelet_socket);
   EXPECT_EQ(mounter_.daemon->Terminate(), 0);
   ASSERT_TRUE(kubelet_->Await(kRegistered, 2)) << second.Log();
-  EXPECT_EQ(kubelet_->Drivers()[kDriver].endpoint, second.kubelet_socket);
+  AwaitEndpoint(second.kubelet_socket);
   EXPECT_EQ(Count(second.Log(), "another instance is listening there"), 1);
   EXPECT_TRUE(*PathExists(registration_));
 }
@@ -194,10 +191,10 @@ TEST_F(MounterRegistrationTest, SidecarThatTakesThePathIsLeftItWhileItLives) {
   ASSERT_OK(registrar);
   AwaitLog(mounter_, "another instance is listening there");
   ASSERT_TRUE(kubelet_->Await(kRegistered, 2));
-  EXPECT_EQ(kubelet_->Drivers()[kDriver].endpoint, other.kubelet_socket);
+  AwaitEndpoint(other.kubelet_socket);
   registrar->reset();
   ASSERT_TRUE(kubelet_->Await(kRegistered, 3)) << mounter_.Log();
-  EXPECT_EQ(kubelet_->Drivers()[kDriver].endpoint, mounter_.kubelet_socket);
+  AwaitEndpoint(mounter_.kubelet_socket);
   // What ends as not ours any more leaves its successor's socket alone.
   registrar = StartRegistrar(other);
   ASSERT_OK(registrar);
@@ -220,7 +217,7 @@ TEST_F(MounterRegistrationTest, AnotherDriverOfItsNameIsWaitedFor) {
   AwaitLog(mounter_, "another driver with the same name");
   ASSERT_EQ(unlink((registry_ + "/a.sock").c_str()), 0);
   ASSERT_TRUE(kubelet_->Await(kRegistered, 2)) << mounter_.Log();
-  EXPECT_EQ(kubelet_->Drivers()[kDriver].endpoint, mounter_.kubelet_socket);
+  AwaitEndpoint(mounter_.kubelet_socket);
 }
 
 TEST_F(MounterRegistrationTest, AnotherUserIsRefused) {

@@ -33,7 +33,7 @@ TEST_F(MounterWithSidecarsTest, TheyMayStartBeforeTheMounter) {
   ASSERT_OK(registrar);
   ASSERT_OK(probe);
   ASSERT_TRUE(kubelet_->Await(kRegistered));
-  EXPECT_EQ(kubelet_->Drivers()[kDriver].endpoint, mounter_.kubelet_socket);
+  AwaitEndpoint(mounter_.kubelet_socket);
   EXPECT_FALSE((*registrar)->HasBeenRefused());
   EXPECT_EQ((*probe)->Healthz(), 200);
   EXPECT_THAT(mounter_.Log(), Not(HasSubstr("registered")));

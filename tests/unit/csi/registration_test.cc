@@ -1,9 +1,11 @@
 #include "csi/registration.h"
 
 #include <fcntl.h>
+#include <grpcpp/grpcpp.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,6 +20,7 @@
 #include "csi/server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/pluginregistration.grpc.pb.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/plugin_watcher.h"
 #include "tests/support/status_matchers.h"
@@ -80,6 +83,22 @@ class RegistrationTest : public testing::Test {
     while (Count(Said(), "registration refused") < count) {
       std::this_thread::yield();
     }
+  }
+  // As kubelet would tell; answered when this returns.
+  void Tell(bool registered) {
+    ::pluginregistration::RegistrationStatus status;
+    status.set_plugin_registered(registered);
+    if (!registered) status.set_error("no");
+    ::pluginregistration::RegistrationStatusResponse response;
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    grpc::ClientContext context;
+    EXPECT_TRUE(::pluginregistration::Registration::NewStub(
+                    grpc::CreateCustomChannel(
+                        absl::StrCat("unix:", socket_),
+                        grpc::InsecureChannelCredentials(), arguments))
+                    ->NotifyRegistrationStatus(&context, status, &response)
+                    .ok());
   }
   // How long the socket stays before it is made anew, to the tenth of a second.
   absl::Duration TimeToANewSocket() {
@@ -163,6 +182,49 @@ TEST_F(RegistrationTest, RefusalsAreWaitedOutLongerEachTime) {
     AwaitRefusals(++refusals);
   }
   EXPECT_THAT(Said(), HasSubstr("error=\"rpc error: code = UNIMPLEMENTED"));
+}
+
+// kubelet itself tries some refusals again, and more often than we would.
+TEST_F(RegistrationTest, RefusalsWhileOneIsWaitedOutDoNotCount) {
+  ServeCsi();
+  registration_->RunOnce();
+  Tell(false);
+  for (int i = 0; i < 4; ++i) {
+    clock_.Advance(absl::Milliseconds(100));
+    Tell(false);
+  }
+  EXPECT_EQ(Count(Said(), "registration refused"), 1);
+  EXPECT_LE(TimeToANewSocket(), absl::Milliseconds(700));
+}
+
+TEST_F(RegistrationTest, AgreementEndsTheWaitAndTheCount) {
+  ServeCsi();
+  registration_->RunOnce();
+  for (int refusals = 0; refusals < 4; ++refusals) {
+    Tell(false);
+    TimeToANewSocket();
+  }
+  Tell(false);
+  Tell(true);
+  const ino_t inode = Inode();
+  clock_.Advance(absl::Minutes(3));
+  registration_->RunOnce();
+  EXPECT_EQ(Inode(), inode);
+  Tell(false);
+  EXPECT_LE(TimeToANewSocket(), absl::Seconds(1) + absl::Milliseconds(100));
+}
+
+// kubelet says it again whenever it starts; a new socket is news.
+TEST_F(RegistrationTest, AgreementIsSaidOnceForEachSocket) {
+  ServeCsi();
+  registration_->RunOnce();
+  Tell(true);
+  Tell(true);
+  EXPECT_EQ(Count(Said(), "registered with kubelet"), 1);
+  ASSERT_EQ(unlink(socket_.c_str()), 0);
+  registration_->RunOnce();
+  Tell(true);
+  EXPECT_EQ(Count(Said(), "registered with kubelet"), 2);
 }
 
 TEST_F(RegistrationTest, ClockThatIsSetBackDoesNotPutItOff) {
