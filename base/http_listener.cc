@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -32,11 +31,6 @@ struct Address {
   sockaddr_storage storage = {};
   socklen_t size = 0;
 };
-
-absl::Status Refuse(absl::string_view text, absl::string_view cause) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(absl::CHexEscape(text), ": ", cause));
-}
 
 Address FromIPv6(const in6_addr& ip, uint16_t port) {
   Address address;
@@ -63,7 +57,7 @@ Address FromIPv4(const in_addr& ip, uint16_t port) {
 absl::StatusOr<Address> ParseAddress(absl::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos) {
-    return Refuse(text, "not IP:PORT or :PORT");
+    return absl::InvalidArgumentError("not IP:PORT or :PORT");
   }
   absl::string_view host = text.substr(0, colon);
   uint32_t port = 0;
@@ -72,7 +66,7 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text) {
   if (digits.empty() ||
       digits.find_first_not_of("0123456789") != absl::string_view::npos ||
       !absl::SimpleAtoi(digits, &port) || port > UINT16_MAX) {
-    return Refuse(text, "not a port from 0 to 65535");
+    return absl::InvalidArgumentError("not a port from 0 to 65535");
   }
   if (host.empty()) return FromIPv6(in6addr_any, static_cast<uint16_t>(port));
   const bool has_brackets =
@@ -86,7 +80,8 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text) {
   if (!has_brackets && inet_pton(AF_INET, ip.c_str(), &four) == 1) {
     return FromIPv4(four, static_cast<uint16_t>(port));
   }
-  return Refuse(text, "host is not an IP address (IPv6 in brackets)");
+  return absl::InvalidArgumentError(
+      "host is not an IP address (IPv6 in brackets)");
 }
 
 absl::StatusOr<UniqueFd> Listen(absl::string_view name,
@@ -111,8 +106,9 @@ absl::StatusOr<UniqueFd> Listen(absl::string_view name,
 }
 
 absl::StatusOr<UniqueFd> ParseAndListen(absl::string_view text) {
-  ASSIGN_OR_RETURN(const Address address, ParseAddress(text));
-  absl::StatusOr<UniqueFd> fd = Listen(text, address);
+  const absl::StatusOr<Address> address = ParseAddress(text);
+  if (!address.ok()) return Annotate(address.status(), text);
+  absl::StatusOr<UniqueFd> fd = Listen(text, *address);
   // ":PORT" on a kernel without IPv6.
   if (!fd.ok() && text.front() == ':') {
     const auto port = static_cast<uint16_t>(
@@ -137,8 +133,9 @@ uint16_t PortOf(int fd) {
 
 }  // namespace
 
-absl::Status CheckListenAddress(absl::string_view address) {
-  return ParseAddress(address).status();
+absl::StatusOr<std::string> ParseListenAddress(absl::string_view text) {
+  RETURN_IF_ERROR(ParseAddress(text).status());
+  return std::string(text);
 }
 
 // Everything but Start and Stop happens on libmicrohttpd's one thread.
@@ -250,5 +247,20 @@ HttpListener::HttpListener(std::unique_ptr<Server> server, uint16_t port)
     : server_(std::move(server)), port_(port) {}
 
 HttpListener::~HttpListener() { MHD_stop_daemon(server_->daemon); }
+
+absl::StatusOr<std::unique_ptr<HttpListener>> ListenForFlag(
+    absl::string_view flag, absl::string_view address, HttpPages pages,
+    const Log& log) {
+  if (address.empty()) return nullptr;
+  absl::StatusOr<std::unique_ptr<HttpListener>> listener =
+      HttpListener::Open(address, std::move(pages));
+  if (!listener.ok()) {
+    return Annotate(listener.status(), absl::StrCat("--", flag));
+  }
+  log.Info("listening", {{"flag", std::string(flag)},
+                         {"address", std::string(address)},
+                         {"port", absl::StrCat((*listener)->port())}});
+  return listener;
+}
 
 }  // namespace oneagent

@@ -19,11 +19,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/log.h"
 
 namespace oneagent {
 
@@ -36,10 +38,10 @@ struct HttpPage {
 // Pages by path ("/healthz"). Called on the listener's thread.
 using HttpPages = std::map<std::string, std::function<HttpPage()>>;
 
-// OK for "IP:PORT", ":PORT" (every address, IPv6 and IPv4) and "[IPv6]:PORT".
-// InvalidArgument, "<address>: cause", for anything else: names are not looked
-// up, because that would open connections.
-absl::Status CheckListenAddress(absl::string_view address);
+// The text of a flag, as it is, if it is "IP:PORT", ":PORT" (every address,
+// IPv6 and IPv4) or "[IPv6]:PORT". InvalidArgument, the cause alone, for
+// anything else: names are not looked up, because that would open connections.
+absl::StatusOr<std::string> ParseListenAddress(absl::string_view text);
 
 class HttpListener {
  public:
@@ -49,7 +51,7 @@ class HttpListener {
   };
 
   // Listens and serves when it returns. Port 0: any that is free.
-  // Errors: InvalidArgument as CheckListenAddress; PosixStatus of the address
+  // Errors name the address: InvalidArgument as ParseListenAddress; PosixStatus
   // (another process has it, or it is none of this machine's).
   static absl::StatusOr<std::unique_ptr<HttpListener>> Open(
       absl::string_view address, HttpPages pages, Options options);
@@ -71,6 +73,12 @@ class HttpListener {
   const std::unique_ptr<Server> server_;
   const uint16_t port_;
 };
+
+// The listener that --<flag> asks for; null when it was not given. Logs where
+// it listens; errors begin with the flag.
+absl::StatusOr<std::unique_ptr<HttpListener>> ListenForFlag(
+    absl::string_view flag, absl::string_view address, HttpPages pages,
+    const Log& log);
 
 }  // namespace oneagent
 

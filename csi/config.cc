@@ -7,7 +7,9 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/duration.h"
 #include "base/flags.h"
+#include "base/http_listener.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
 #include "csi/endpoint.h"
@@ -18,6 +20,8 @@ namespace {
 
 // CSI: a node id has at most 256 bytes.
 constexpr size_t kMostNodeIdBytes = 256;
+// An answer takes a millisecond, and much longer on a node that is busy.
+constexpr absl::Duration kLeastProbeTimeout = absl::Milliseconds(100);
 
 struct RawFlags {
   std::string endpoint;
@@ -60,6 +64,13 @@ std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
       StringFlag("kubelet-socket-path", "PATH",
                  "the endpoint as kubelet sees it; with --registration-dir",
                  &config->kubelet_socket_path),
+      ParsedFlag("health-address", "ADDRESS",
+                 "serve /healthz and /readyz on IP:PORT or :PORT",
+                 ParseListenAddress, &config->health_address),
+      ParsedFlag("metrics-address", "ADDRESS", "serve /metrics, likewise",
+                 ParseListenAddress, &config->metrics_address),
+      DurationFlag("probe-timeout", "how long /healthz waits (default: 3s)",
+                   &config->probe_timeout),
       SwitchFlag("version", "print the version and exit", &raw->version),
       SwitchFlag("help", "print this and exit", &raw->help),
   };
@@ -144,6 +155,11 @@ absl::StatusOr<MounterConfig> ParseMounterConfig(int argc, char* const* argv,
   RETURN_IF_ERROR(CheckAbsolute("kubelet-dir", config.kubelet_dir));
   RETURN_IF_ERROR(CheckNodeId(config.node_id));
   RETURN_IF_ERROR(CheckRegistration(config));
+  if (config.probe_timeout < kLeastProbeTimeout) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--probe-timeout=", FormatGoDuration(config.probe_timeout),
+                     ": less than ", FormatGoDuration(kLeastProbeTimeout)));
+  }
   return config;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/log.h"
 #include "overlay/target_resolver.h"
 
@@ -25,6 +26,9 @@ struct MounterConfig {
   TargetCheck target_check = TargetCheck::kKubelet;
   std::string registration_dir;     // empty: somebody else registers the driver
   std::string kubelet_socket_path;  // the socket as kubelet sees it
+  std::string health_address;       // empty: none is served
+  std::string metrics_address;      // likewise
+  absl::Duration probe_timeout = absl::Seconds(3);  // of /healthz
 };
 
 // `csi_endpoint` is the value of CSI_ENDPOINT, or null. InvalidArgument naming

@@ -28,8 +28,7 @@ void LogChange(const Log& log, absl::string_view chore,
   *said = failure;
 }
 
-}  // namespace
-
+// The line that a reconcile leaves.
 void LogReconcile(const Log& log, const ReconcileResult& result,
                   absl::Duration duration) {
   log.Info("volumes reconciled",
@@ -42,54 +41,71 @@ void LogReconcile(const Log& log, const ReconcileResult& result,
             {"duration", FormatGoDuration(duration)}});
 }
 
-Housekeeping::Housekeeping(Publisher& publisher, VolumeReconciler& reconciler,
-                           VolumeCollector& collector, VolumeStats& stats,
-                           VolumeGuard guard, const Log& log,
-                           const Clock& clock)
-    : publisher_(publisher),
-      reconciler_(reconciler),
-      collector_(collector),
-      stats_(stats),
-      guard_(std::move(guard)),
-      log_(log),
-      clock_(clock) {}
+}  // namespace
+
+Housekeeping::Housekeeping(Parts parts) : parts_(std::move(parts)) {}
+
+absl::StatusOr<ReconcileResult> Housekeeping::Reconcile(
+    VolumeReconciler& reconciler) {
+  const absl::Time begin = parts_.clock.Now();
+  const absl::StatusOr<ReconcileResult> result = reconciler.RunOnce(begin);
+  const absl::Duration duration = parts_.clock.Now() - begin;
+  for (ChoreObserver* const observer : parts_.observers) {
+    observer->OnReconciled(result, duration);
+  }
+  if (result.ok()) LogReconcile(parts_.log, *result, duration);
+  return result;
+}
+
+void Housekeeping::ReconcileAtStart(VolumeReconciler& unguarded) {
+  const absl::Status status = Reconcile(unguarded).status();
+  LogChange(parts_.log, "reconcile", status, &reconcile_failure_);
+  if (!status.ok()) return;
+  // It has just been used.
+  for (ChoreObserver* const observer : parts_.observers) {
+    observer->OnIndex(status);
+  }
+}
 
 void Housekeeping::ReconcileOnce() {
-  const absl::Time begin = clock_.Now();
-  const absl::StatusOr<bool> needed = reconciler_.IsNeeded();
-  if (!needed.ok() || !*needed) {
-    LogChange(log_, "reconcile", needed.status(), &reconcile_failure_);
-    return;
+  const absl::StatusOr<bool> needed = parts_.reconciler.IsNeeded();
+  for (ChoreObserver* const observer : parts_.observers) {
+    observer->OnIndex(needed.status());
   }
-  const absl::StatusOr<ReconcileResult> result = reconciler_.RunOnce(begin);
-  LogChange(log_, "reconcile", result.status(), &reconcile_failure_);
-  if (result.ok()) LogReconcile(log_, *result, clock_.Now() - begin);
+  absl::Status status = needed.status();
+  if (needed.ok() && *needed) {
+    status = Reconcile(parts_.reconciler).status();
+  }
+  LogChange(parts_.log, "reconcile", status, &reconcile_failure_);
 }
 
 void Housekeeping::FlushOnce() {
   absl::Status first_error;
-  for (const std::string& id : publisher_.ListUnrecorded()) {
+  for (const std::string& id : parts_.publisher.ListUnrecorded()) {
     absl::Status flushed;
     // A volume at work now has its turn a second later.
-    guard_(id, [&] { flushed = publisher_.FlushUnrecorded(id); });
+    parts_.guard(id, [&] { flushed = parts_.publisher.FlushUnrecorded(id); });
     first_error.Update(flushed);
     // Unusable for one is unusable for all.
     if (absl::IsUnavailable(flushed)) break;
   }
-  LogChange(log_, "recording volumes in the index", first_error,
+  LogChange(parts_.log, "recording volumes in the index", first_error,
             &flush_failure_);
 }
 
 void Housekeeping::CollectOnce() {
   const absl::StatusOr<VolumeCollection> result =
-      collector_.RunOnce(clock_.Now());
-  LogChange(log_, "collection", result.status(), &collect_failure_);
+      parts_.collector.RunOnce(parts_.clock.Now());
+  for (ChoreObserver* const observer : parts_.observers) {
+    observer->OnCollected(result);
+  }
+  LogChange(parts_.log, "collection", result.status(), &collect_failure_);
   if (!result.ok() || *result == VolumeCollection()) return;
-  log_.Info("volumes collected",
-            {{"volumes", absl::StrCat(result->volumes)},
-             {"host_storages", absl::StrCat(result->host_storages)},
-             {"trees", absl::StrCat(result->trees)},
-             {"bytes", absl::StrCat(result->bytes)}});
+  parts_.log.Info("volumes collected",
+                  {{"volumes", absl::StrCat(result->volumes)},
+                   {"host_storages", absl::StrCat(result->host_storages)},
+                   {"trees", absl::StrCat(result->trees)},
+                   {"bytes", absl::StrCat(result->bytes)}});
 }
 
 void Housekeeping::Start() {
@@ -100,7 +116,7 @@ void Housekeeping::Start() {
   tasks_.push_back(std::make_unique<PeriodicTask>(
       kFirstCollection, kCollectInterval, [this] { CollectOnce(); }));
   tasks_.push_back(std::make_unique<PeriodicTask>(
-      kStatsInterval, kStatsInterval, [this] { stats_.RunOnce(); }));
+      kStatsInterval, kStatsInterval, [this] { parts_.stats.RunOnce(); }));
 }
 
 }  // namespace oneagent

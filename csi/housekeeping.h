@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "csi/chore_observer.h"
 #include "csi/periodic_task.h"
 #include "csi/publisher.h"
 #include "csi/volume_collector.h"
@@ -22,11 +24,24 @@ namespace oneagent {
 
 class Housekeeping {
  public:
-  // All borrowed; must outlive this. `guard` is that of the queue that publish
-  // and unpublish wait in; reconciler and collector must be guarded by it too.
-  Housekeeping(Publisher& publisher, VolumeReconciler& reconciler,
-               VolumeCollector& collector, VolumeStats& stats,
-               VolumeGuard guard, const Log& log, const Clock& clock);
+  // All borrowed; must outlive this.
+  struct Parts {
+    Publisher& publisher;
+    VolumeReconciler& reconciler;
+    VolumeCollector& collector;
+    VolumeStats& stats;
+    // That of the queue that publish and unpublish wait in; reconciler and
+    // collector must be guarded by it too.
+    VolumeGuard guard;
+    const Log& log;
+    const Clock& clock;
+    std::vector<ChoreObserver*> observers = {};
+  };
+  explicit Housekeeping(Parts parts);
+
+  // The first reconcile, by a reconciler that needs no guard because nothing
+  // else runs yet. Before Start.
+  void ReconcileAtStart(VolumeReconciler& unguarded);
 
   // Reconciles if that is needed. One line for each reconcile, and one when
   // its failure changes: with an index that is broken for hours there is not
@@ -44,23 +59,15 @@ class Housekeeping {
   void Start();
 
  private:
-  Publisher& publisher_;
-  VolumeReconciler& reconciler_;
-  VolumeCollector& collector_;
-  VolumeStats& stats_;
-  const VolumeGuard guard_;
-  const Log& log_;
-  const Clock& clock_;
+  absl::StatusOr<ReconcileResult> Reconcile(VolumeReconciler& reconciler);
+
+  const Parts parts_;
 
   std::string reconcile_failure_;  // said last; empty: none
   std::string flush_failure_;
   std::string collect_failure_;
   std::vector<std::unique_ptr<PeriodicTask>> tasks_;  // last: use the others
 };
-
-// The line that a reconcile leaves.
-void LogReconcile(const Log& log, const ReconcileResult& result,
-                  absl::Duration duration);
 
 }  // namespace oneagent
 

@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
@@ -16,6 +17,11 @@ namespace oneagent {
 // the answer's own code. Errors name the socket.
 absl::StatusOr<std::string> AskDriverName(const std::string& socket_path,
                                           absl::Duration timeout);
+
+// OK when whoever listens at `socket_path` answers CSI's Probe within `timeout`
+// with "ready": the meaning of upstream's livenessprobe. FailedPrecondition for
+// "not ready"; else as above. What it costs is in csi/README.md.
+absl::Status AskReady(const std::string& socket_path, absl::Duration timeout);
 
 }  // namespace oneagent
 

@@ -12,11 +12,12 @@
 //      good, whereas one without index fails open. Only an index of a newer
 //      program does.
 //   6  kubelet's directory
-//   7  reconcile; when that fails it is tried again each second, while serving
-//   8  the socket, serving
-//   9  the registration socket, as soon as the first one answers: at once, or
+//   7  /healthz and /readyz, if asked for
+//   8  reconcile; when that fails it is tried again each second, while serving
+//   9  the socket, serving
+//   10 the registration socket, as soon as the first one answers: at once, or
 //      in a later second
-//   10 housekeeping
+//   11 housekeeping
 // Nothing of it is undone when a later step fails: each is found again, or
 // replaced, by the next start.
 #include "csi/mounter_daemon.h"
@@ -33,12 +34,14 @@
 #include "absl/strings/str_cat.h"
 #include "base/boot_id.h"
 #include "base/durable_file.h"
+#include "base/http_listener.h"
 #include "base/posix_status.h"
 #include "base/privilege.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
+#include "csi/health.h"
 #include "csi/housekeeping.h"
 #include "csi/identity_service.h"
 #include "csi/listening_socket.h"
@@ -118,7 +121,8 @@ struct MounterDaemon::Parts {
 
   ~Parts() { stopping = true; }
 
-  void ReconcileAtStart(const Log& log, const Clock& clock);
+  void ReconcileAtStart();
+  absl::Status ServeHttp(const MounterConfig& config, const Log& log);
   absl::Status Serve(const MounterConfig& config, const Log& log);
   absl::Status Register(const MounterConfig& config, const Log& log,
                         const Clock& clock);
@@ -144,11 +148,13 @@ struct MounterDaemon::Parts {
   WorkQueue stats_queue;
   VolumeReconciler reconciler;
   VolumeCollector collector;
+  MounterHealth health;
   Housekeeping housekeeping;
   std::unique_ptr<Server> server;
   std::unique_ptr<SocketKeeper> keeper;
   std::unique_ptr<Registration> registration;  // null: not our business
   std::unique_ptr<PeriodicTask> keeping;
+  std::unique_ptr<HttpListener> health_listener;
 };
 
 MounterDaemon::Parts::Parts(const MounterConfig& config, std::string boot,
@@ -179,22 +185,28 @@ MounterDaemon::Parts::Parts(const MounterConfig& config, std::string boot,
           {.boot_id = boot_id, .stopped = [this] { return stopping.load(); }},
           layout, *index, mounter, *targets,
           GuardByQueue(volume_queue, kGuardPatience)),
-      housekeeping(publisher, reconciler, collector, stats,
-                   GuardByQueue(volume_queue, kGuardPatience), log, clock) {}
+      health(config.socket_path, config.probe_timeout),
+      housekeeping({.publisher = publisher,
+                    .reconciler = reconciler,
+                    .collector = collector,
+                    .stats = stats,
+                    .guard = GuardByQueue(volume_queue, kGuardPatience),
+                    .log = log,
+                    .clock = clock,
+                    .observers = {&health}}) {}
 
-void MounterDaemon::Parts::ReconcileAtStart(const Log& log,
-                                            const Clock& clock) {
-  const absl::Time begin = clock.Now();
-  // Nothing else runs yet, so this first one needs no guard.
+void MounterDaemon::Parts::ReconcileAtStart() {
   VolumeReconciler first(ReconcilerOptions(), layout, *index, mounter,
                          *targets);
-  const absl::StatusOr<ReconcileResult> result = first.RunOnce(begin);
-  if (result.ok()) {
-    LogReconcile(log, *result, clock.Now() - begin);
-  } else {
-    log.Warning("reconcile failed",
-                {{"error", std::string(result.status().message())}});
-  }
+  housekeeping.ReconcileAtStart(first);
+}
+
+absl::Status MounterDaemon::Parts::ServeHttp(const MounterConfig& config,
+                                             const Log& log) {
+  ASSIGN_OR_RETURN(health_listener,
+                   ListenForFlag("health-address", config.health_address,
+                                 health.Pages(), log));
+  return absl::OkStatus();
 }
 
 absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config,
@@ -211,7 +223,9 @@ absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config,
   RETURN_IF_ERROR(server->Start());
   keeper = std::make_unique<SocketKeeper>(
       SocketKeeper::Options{.path = config.socket_path}, *server, log);
-  return keeper->Open();
+  RETURN_IF_ERROR(keeper->Open());
+  health.readiness().Set("socket", absl::OkStatus());
+  return absl::OkStatus();
 }
 
 absl::Status MounterDaemon::Parts::Register(const MounterConfig& config,
@@ -225,6 +239,7 @@ absl::Status MounterDaemon::Parts::Register(const MounterConfig& config,
             .kubelet_socket_path = config.kubelet_socket_path},
         *server, log, clock);
     RETURN_IF_ERROR(registration->Start());
+    health.readiness().Set("registration", registration->CheckRegistered());
   }
   keeping = std::make_unique<PeriodicTask>(
       absl::ZeroDuration(), kSocketInterval, [this] { EachSecond(); });
@@ -233,7 +248,11 @@ absl::Status MounterDaemon::Parts::Register(const MounterConfig& config,
 
 void MounterDaemon::Parts::EachSecond() {
   keeper->RunOnce();
-  if (registration != nullptr) registration->RunOnce();
+  health.readiness().Set("socket", server->CheckReachable());
+  if (registration != nullptr) {
+    registration->RunOnce();
+    health.readiness().Set("registration", registration->CheckRegistered());
+  }
   PrepareAgain();
 }
 
@@ -280,10 +299,11 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
       std::make_unique<Parts>(config, std::move(boot_id), api, std::move(index),
                               std::move(targets), log, clock);
   parts->data_lock = std::move(data_lock);
-  parts->ReconcileAtStart(log, clock);                   // 7
-  RETURN_IF_ERROR(parts->Serve(config, log));            // 8
-  RETURN_IF_ERROR(parts->Register(config, log, clock));  // 9
-  parts->housekeeping.Start();                           // 10
+  RETURN_IF_ERROR(parts->ServeHttp(config, log));        // 7
+  parts->ReconcileAtStart();                             // 8
+  RETURN_IF_ERROR(parts->Serve(config, log));            // 9
+  RETURN_IF_ERROR(parts->Register(config, log, clock));  // 10
+  parts->housekeeping.Start();                           // 11
   log.Info("serving", {{"socket", config.socket_path},
                        {"node", config.node_id},
                        {"mount_api", Name(api)},

@@ -75,6 +75,15 @@ void Registration::RunOnce() {
   SayWhenNobodyAsks();
 }
 
+absl::Status Registration::CheckRegistered() {
+  MutexLock lock(mu_);
+  if (refusal_.has_value()) {
+    return absl::UnavailableError("registration refused by kubelet");
+  }
+  if (said_registered_) return absl::OkStatus();
+  return absl::UnavailableError("kubelet has not registered the driver yet");
+}
+
 void Registration::Withdraw() { keeper_.Close(); }
 
 absl::Status Registration::CheckDriverAnswers() const {

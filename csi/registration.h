@@ -57,6 +57,9 @@ class Registration {
 
   void RunOnce();
 
+  // OK while kubelet's last word about the socket that is there was yes.
+  absl::Status CheckRegistered();
+
   // Removes the socket: kubelet deregisters the driver.
   void Withdraw();
 

@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/flags.h"
+#include "base/http_listener.h"
 #include "base/status_macros.h"
 
 namespace oneagent {
@@ -36,6 +37,11 @@ std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
                  ParseLogFormat, &config->log_format),
       ParsedFlag("log-level", "LEVEL", "debug, info (default), warning, error",
                  ParseLogLevel, &config->log_level),
+      ParsedFlag("health-address", "ADDRESS",
+                 "serve /healthz and /readyz on IP:PORT or :PORT",
+                 ParseListenAddress, &config->health_address),
+      ParsedFlag("metrics-address", "ADDRESS", "serve /metrics, likewise",
+                 ParseListenAddress, &config->metrics_address),
       SwitchFlag("version", "print the version and exit", &switches->version),
       SwitchFlag("help", "print this and exit", &switches->help),
   };

@@ -20,6 +20,8 @@ struct ProvisionerConfig {
   int64_t keep_versions = 1;
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
+  std::string health_address;   // empty: none is served
+  std::string metrics_address;  // likewise
 };
 
 // InvalidArgument naming the flag and its value. With --help or --version

@@ -12,11 +12,14 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/deadline.h"
+#include "base/http_listener.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/privilege.h"
 #include "cache/provisioner/config.h"
+#include "cache/provisioner/health.h"
 #include "cache/provisioner/log_observer.h"
+#include "cache/provisioner/observers.h"
 #include "cache/provisioner/progress_bar.h"
 #include "cache/provisioner/provisioner.h"
 #include "cache/provisioner/shutdown.h"
@@ -101,11 +104,20 @@ int Run(const ProvisionerConfig& config) {
                  .format = config.log_format},
                 clock);
   ProgressBar bar(STDERR_FILENO);
-  LogObserver observer(log, bar);
+  LogObserver log_observer(log, bar);
+  ProvisionerHealth health;
+  Observers observer({&log_observer, &health});
   Shutdown shutdown;
   const bool is_once = config.action == ProvisionerConfig::Action::kRunOnce;
   // Before anything that can block.
   const SignalWaiter waiter(signals, shutdown, log, is_once ? 1 : 0);
+  const absl::StatusOr<std::unique_ptr<HttpListener>> health_listener =
+      ListenForFlag("health-address", config.health_address, health.Pages(),
+                    log);
+  if (!health_listener.ok()) {
+    Complain(health_listener.status());
+    return 1;
+  }
   absl::StatusOr<std::unique_ptr<Provisioner>> provisioner =
       Provisioner::Open(config, clock, observer, shutdown);
   if (!provisioner.ok()) {

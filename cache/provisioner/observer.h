@@ -1,6 +1,6 @@
 // What the provisioner has to tell: its only way to the outside, since
 // libraries do not log. Called on several threads, by one at a time for each
-// DynaKube.
+// DynaKube. An observer overrides what it wants to know.
 #ifndef CACHE_PROVISIONER_OBSERVER_H_
 #define CACHE_PROVISIONER_OBSERVER_H_
 
@@ -33,19 +33,25 @@ class CacheObserver {
  public:
   virtual ~CacheObserver() = default;
 
-  virtual void OnReconciled(const ReconcileReport& report) = 0;
+  // The scheduler's loop has turned; OK if the index could be used.
+  virtual void OnTurn(const absl::Status& /*index*/) {}
+  // The DynaKubes were listed, or why not.
+  virtual void OnListed(const absl::Status& /*status*/) {}
+  virtual void OnReconciled(const ReconcileReport& /*report*/) {}
   // A DynaKube that a complete list no longer has.
-  virtual void OnDeleted(absl::string_view dynakube) = 0;
+  virtual void OnDeleted(absl::string_view /*dynakube*/) {}
   // A problem that the last list did not have.
-  virtual void OnProblem(const SourceProblem& problem) = 0;
-  virtual void OnCollected(const CollectionResult& result) = 0;
+  virtual void OnProblem(const SourceProblem& /*problem*/) {}
+  virtual void OnCollected(const CollectionResult& /*result*/) {}
   // A volume was published empty.
-  virtual void OnNotice(const NoticeRow& notice) = 0;
+  virtual void OnNotice(const NoticeRow& /*notice*/) {}
   // Something beside the reconciles failed and is tried again.
-  virtual void OnError(absl::string_view what, const absl::Status& status) = 0;
+  virtual void OnError(absl::string_view /*what*/,
+                       const absl::Status& /*status*/) {}
   // total is 0 while it is not known.
-  virtual void OnProgress(TransferPhase phase, absl::string_view version,
-                          int64_t done, int64_t total) = 0;
+  virtual void OnProgress(TransferPhase /*phase*/,
+                          absl::string_view /*version*/, int64_t /*done*/,
+                          int64_t /*total*/) {}
 };
 
 }  // namespace oneagent

@@ -97,6 +97,7 @@ void Scheduler::RunOnce(absl::Time now) {
 void Scheduler::LookAtIndex(absl::Time now) {
   const absl::StatusOr<uint64_t> count = parts_.index.ChangeCount();
   Report("index", count.status());
+  parts_.observer.OnTurn(count.status());
   if (!count.ok()) return;
   if (*count != change_count_) {
     index_changed_ = true;
@@ -158,6 +159,7 @@ void Scheduler::List(absl::Time now) {
   absl::StatusOr<ClusterState> state = parts_.source.List();
   list_status_ = state.status();
   Report("list DynaKubes", list_status_);
+  parts_.observer.OnListed(list_status_);
   if (!state.ok()) {
     MutexLock lock(mu_);
     tenants_known_ = false;

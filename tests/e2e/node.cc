@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/durable_file.h"
 #include "gtest/gtest.h"
 
@@ -179,6 +181,18 @@ int Node::ProvisionOnce(const std::vector<std::string>& flags) {
   all.insert(all.end(), flags.begin(), flags.end());
   StartProvisioner(all);
   return provisioner_->Wait();
+}
+
+int Node::PortOf(const std::string& flag, const std::string& log) {
+  int port = 0;
+  for (const absl::string_view line : absl::StrSplit(log, '\n')) {
+    if (!absl::StrContains(line, absl::StrCat("listening flag=", flag, " "))) {
+      continue;
+    }
+    const size_t at = line.rfind("port=");
+    if (!absl::SimpleAtoi(line.substr(at + 5), &port)) port = 0;
+  }
+  return port;
 }
 
 std::string Node::MounterLog() const {

@@ -87,6 +87,8 @@ class Node {
   void Reboot();
   // index.db and what belongs to it.
   void DeleteIndex();
+  // The port that a daemon's log says it listens on for `flag`; 0: none.
+  static int PortOf(const std::string& flag, const std::string& log);
   std::string MounterLog() const;
   std::string ProvisionerLog() const;
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/unique_fd.h"
 #include "tests/support/temp_dir.h"
 
 namespace oneagent {
@@ -28,10 +29,12 @@ pid_t Start(const std::vector<std::string>& argv,
     words.push_back(const_cast<char*>(word.c_str()));
   }
   words.push_back(nullptr);
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+  // There to be read before the program has said anything.
+  UniqueFd(open(out_path, kFlags, 0600));
   const pid_t pid = fork();
   if (pid != 0) return pid;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND;
   if (dup2(open("/dev/null", O_RDONLY), 0) < 0 ||
       dup2(open(out_path, kFlags, 0600), 1) < 0 ||
       dup2(open(err_path, kFlags, 0600), 2) < 0) {

@@ -42,6 +42,9 @@ TEST(MounterConfigTest, HasTheDocumentedDefaults) {
   EXPECT_EQ(config.max_mount_attempts, 0);
   EXPECT_EQ(config.target_check, TargetCheck::kKubelet);
   EXPECT_EQ(config.registration_dir, "");
+  EXPECT_EQ(config.health_address, "");
+  EXPECT_EQ(config.metrics_address, "");
+  EXPECT_EQ(config.probe_timeout, absl::Seconds(3));
 }
 
 TEST(MounterConfigTest, TakesEveryFlag) {
@@ -51,7 +54,9 @@ TEST(MounterConfigTest, TakesEveryFlag) {
                       "--log-level=debug", "--max-in-flight=7",
                       "--max-mount-attempts=3", "--target-check=any",
                       "--registration-dir=/registration",
-                      "--kubelet-socket-path=/k/plugins/csi.sock"})));
+                      "--kubelet-socket-path=/k/plugins/csi.sock",
+                      "--health-address=:9808", "--metrics-address=[::1]:80",
+                      "--probe-timeout=9s"})));
   EXPECT_EQ(config.kubelet_dir, "/k");
   EXPECT_EQ(config.log_format, LogFormat::kJson);
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
@@ -60,6 +65,9 @@ TEST(MounterConfigTest, TakesEveryFlag) {
   EXPECT_EQ(config.target_check, TargetCheck::kAny);
   EXPECT_EQ(config.registration_dir, "/registration");
   EXPECT_EQ(config.kubelet_socket_path, "/k/plugins/csi.sock");
+  EXPECT_EQ(config.health_address, ":9808");
+  EXPECT_EQ(config.metrics_address, "[::1]:80");
+  EXPECT_EQ(config.probe_timeout, absl::Seconds(9));
 }
 
 // A chart may leave the other flag where it is when it turns this one off.
@@ -114,6 +122,13 @@ TEST(MounterConfigTest, RefusalNamesFlagAndValue) {
        "--kubelet-socket-path=unix:///s: not an absolute path"},
       {Required({"--registration-dir=/r", "--kubelet-socket-path=/s/"}),
        "--kubelet-socket-path: /s/: endpoint is a directory"},
+      {Required({"--health-address=localhost:1"}),
+       "--health-address=localhost:1: host is not an IP address"},
+      {Required({"--metrics-address=9090"}),
+       "--metrics-address=9090: not IP:PORT or :PORT"},
+      {Required({"--probe-timeout=10ms"}),
+       "--probe-timeout=10ms: less than 100ms"},
+      {Required({"--probe-timeout=soon"}), "--probe-timeout=soon"},
       {Required({"--unknown"}), "--unknown"},
       {Required({"serve"}), "serve: unexpected argument"},
   };
@@ -134,7 +149,8 @@ TEST(MounterConfigTest, HelpAndVersionNeedNothingElse) {
        {"--endpoint", "--data-dir", "--kubelet-dir", "--node-id",
         "--log-format", "--log-level", "--max-in-flight",
         "--max-mount-attempts", "--target-check", "--registration-dir",
-        "--kubelet-socket-path"}) {
+        "--kubelet-socket-path", "--health-address", "--metrics-address",
+        "--probe-timeout"}) {
     EXPECT_THAT(MounterHelp(), HasSubstr(flag));
   }
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "csi/health.h"
 #include "csi/volume_collector.h"
 #include "csi/volume_reconciler.h"
 #include "csi/volume_stats.h"
@@ -33,8 +34,14 @@ class HousekeepingTest : public testing::Test {
                     world_.layout, *world_.index, world_.fake, *world_.targets),
         collector_({.boot_id = world_.boot_id}, world_.layout, *world_.index,
                    world_.fake, *world_.targets),
-        chores_(*world_.publisher, reconciler_, collector_, stats_,
-                RunUnguarded, log_, world_.clock) {}
+        chores_({.publisher = *world_.publisher,
+                 .reconciler = reconciler_,
+                 .collector = collector_,
+                 .stats = stats_,
+                 .guard = RunUnguarded,
+                 .log = log_,
+                 .clock = world_.clock,
+                 .observers = {&health_}}) {}
 
   void TearDown() override { fclose(log_file_); }
   std::string Log() { return ReadTestFile(world_.dir.Path("log")); }
@@ -45,6 +52,7 @@ class HousekeepingTest : public testing::Test {
   VolumeStats stats_;
   VolumeReconciler reconciler_;
   VolumeCollector collector_;
+  MounterHealth health_{"/no/csi.sock", absl::Seconds(1)};
   Housekeeping chores_;
 };
 

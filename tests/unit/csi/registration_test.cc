@@ -171,8 +171,12 @@ TEST_F(RegistrationTest, WithdrawRemovesTheSocketAndASecondLaterItIsBack) {
 TEST_F(RegistrationTest, RefusalsAreWaitedOutLongerEachTime) {
   ServeCsi();
   registration_->RunOnce();
+  EXPECT_EQ(registration_->CheckRegistered().message(),
+            "kubelet has not registered the driver yet");
   StartRefusingKubelet();
   AwaitRefusals(1);
+  EXPECT_EQ(registration_->CheckRegistered().message(),
+            "registration refused by kubelet");
   absl::Duration longest = absl::Seconds(1);
   for (int refusals = 1; refusals < 10;) {
     const absl::Duration waited = TimeToANewSocket();

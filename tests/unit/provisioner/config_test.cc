@@ -27,15 +27,19 @@ TEST(ProvisionerConfigTest, DefaultsAndFlags) {
   EXPECT_EQ(plain.keep_versions, 1);
   EXPECT_EQ(plain.log_format, LogFormat::kText);
 
-  ASSERT_OK_AND_ASSIGN(const ProvisionerConfig all,
-                       Parse({"--data-dir=/d", "--dynakube-dir=/m", "--once",
-                              "--grace-period=0s", "--keep-versions=0",
-                              "--log-format=json", "--log-level=debug"}));
+  ASSERT_OK_AND_ASSIGN(
+      const ProvisionerConfig all,
+      Parse({"--data-dir=/d", "--dynakube-dir=/m", "--once",
+             "--grace-period=0s", "--keep-versions=0", "--log-format=json",
+             "--log-level=debug", "--health-address=:10090",
+             "--metrics-address=127.0.0.1:8090"}));
   EXPECT_EQ(all.action, ProvisionerConfig::Action::kRunOnce);
   EXPECT_EQ(all.grace_period, absl::ZeroDuration());
   EXPECT_EQ(all.keep_versions, 0);
   EXPECT_EQ(all.log_format, LogFormat::kJson);
   EXPECT_EQ(all.log_level, LogLevel::kDebug);
+  EXPECT_EQ(all.health_address, ":10090");
+  EXPECT_EQ(all.metrics_address, "127.0.0.1:8090");
 }
 
 TEST(ProvisionerConfigTest, HelpAndVersionNeedNothingElse) {
@@ -71,6 +75,10 @@ std::vector<BadCase> BadCases() {
       {"versions", {"--keep-versions=-1"}, "--keep-versions=-1: "},
       {"level", {"--log-level=loud"}, "--log-level=loud: "},
       {"format", {"--log-format=xml"}, "--log-format=xml: "},
+      {"health",
+       {"--health-address=host:1"},
+       "--health-address=host:1: host is not an IP address"},
+      {"metrics", {"--metrics-address=:x"}, "--metrics-address=:x: not a port"},
       {"unknown", {"--nonsense"}, "--nonsense"},
   };
 }
