@@ -178,7 +178,7 @@ const std::vector<EdgeCase>& EdgeCases() {
        {"MounterRegistrationTest.RefusalIsSaidAndEndsInARegistration",
         "MounterRegistrationTest.SocketThatSomebodyRemovesComesBack",
         "MounterRegistrationTest.DeadSocketIsRemovedBeforeTheMounterServes",
-        "KubeletRestartTest.PodsWaitForTheDriversRegistration"}},
+        "KubeletRestartTest.OfAMounterThatRegistersItselfServesWhoWaited"}},
       {26,
        "a mount table of thousands of lines",
        "one mount per volume; no call reads the table",

@@ -2,8 +2,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "base/durable_file.h"
 #include "tests/e2e/kubelet_fixture.h"
+#include "tests/support/plugin_watcher.h"
 
 namespace oneagent {
 namespace {
@@ -153,6 +156,39 @@ TEST_F(KubeletRestartTest, PodsWaitForTheDriversRegistration) {
   kubelet().SetRegistered(true);
   ASSERT_TRUE(RunUntilSettled());
   EXPECT_TRUE(kubelet().IsGone(Uid("old")));
+  ExpectAgentWorks("new");
+}
+
+TEST_F(KubeletRestartTest, OfAMounterThatRegistersItselfServesWhoWaited) {
+  const std::string registry = node_.kubelet_dir() + "/plugins_registry";
+  ASSERT_OK(EnsureDirectory(registry, 0750));
+  PluginWatcher plugins({.directory = registry});
+  const auto is_registered = [&plugins] {
+    return plugins.Drivers().count(kKubeletDriverName) > 0;
+  };
+  kubelet().AskRegistered(is_registered);
+  const absl::Cleanup forget = [this] { kubelet().SetRegistered(true); };
+  const std::vector<std::string> flags = {
+      absl::StrCat("--registration-dir=", registry),
+      absl::StrCat("--kubelet-socket-path=", node_.socket())};
+  CreatePods(10);
+  StartNode(flags);
+  ASSERT_TRUE(RunUntilSettled());
+
+  EXPECT_EQ(node_.mounter().Terminate(), 0);
+  ASSERT_TRUE(Node::WaitUntil([&] { return !is_registered(); }));
+  DeletePod("p0");
+  CreatePod({.pod = "new"});
+  kubelet().ForgetCalls();
+  for (const char* const pod : {"p0", "new"}) {
+    ASSERT_TRUE(kubelet().RunUntil(
+        [&] { return !kubelet().LastError(Uid(pod)).ok(); }));
+  }
+  EXPECT_THAT(kubelet().Calls(), SizeIs(0));
+  node_.StartMounter(flags);
+  ASSERT_TRUE(RunUntilSettled());
+  EXPECT_TRUE(kubelet().IsGone(Uid("p0")));
+  EXPECT_THAT(node_.Mounts(), SizeIs(10));
   ExpectAgentWorks("new");
 }
 

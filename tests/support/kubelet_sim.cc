@@ -123,7 +123,7 @@ void KubeletSim::BeginMounts() {
                              volume.attributes);
       call.read_only = volume.read_only;
       Begin(key, Call::Kind::kPublish,
-            [this, call, name = volume.name, registered = registered_] {
+            [this, call, name = volume.name, registered = is_registered_()] {
               return registered ? SetUpVolume(options_.driver, call, name,
                                               options_.node_name)
                                 : DriverUnknown();
@@ -139,7 +139,7 @@ void KubeletSim::BeginUnmounts() {
     const std::string target =
         absl::StrCat(KubeletVolumeDir(options_.kubelet_dir, key), "/mount");
     Begin(key, Call::Kind::kUnpublish,
-          [this, target, registered = registered_] {
+          [this, target, registered = is_registered_()] {
             return registered ? TearDownVolume(options_.driver, target)
                               : DriverUnknown();
           });

@@ -49,6 +49,7 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -108,8 +109,14 @@ class KubeletSim {
   void Stop();
   void Start();
   void Restart();
-  // Is the driver known? One that is not gets no call.
-  void SetRegistered(bool registered) { registered_ = registered; }
+  // Is the driver known? One that is not gets no call. It is at first.
+  void SetRegistered(bool registered) {
+    is_registered_ = [registered] { return registered; };
+  }
+  // The same, asked each time.
+  void AskRegistered(std::function<bool()> ask) {
+    is_registered_ = std::move(ask);
+  }
 
   // ---- Time
   // One pass of its loops: reads answers, begins what may begin.
@@ -186,7 +193,7 @@ class KubeletSim {
   const absl::Time begin_;
   absl::Duration leapt_;
   bool running_ = false;
-  bool registered_ = true;
+  std::function<bool()> is_registered_ = [] { return true; };
   bool knows_all_pods_ = false;
   absl::Time next_housekeeping_ = absl::InfinitePast();
   std::map<std::string, ApiPod> api_;  // by uid

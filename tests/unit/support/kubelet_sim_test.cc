@@ -2,8 +2,11 @@
 // and forget as kubelet does?
 #include "tests/support/kubelet_sim.h"
 
-#include <atomic>
+#include <sys/mount.h>
+#include <unistd.h>
+
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,6 +17,7 @@
 #include "base/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/private_mounts.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -100,6 +104,7 @@ class ScriptedDriver {
 
 class KubeletSimTest : public testing::Test {
  protected:
+  static void SetUpTestSuite() { EnterPrivateMountNamespace(); }
   KubeletSimTest() {
     dir_.MakeDir("pods");
     kubelet_ = std::make_unique<KubeletSim>(KubeletSim::Options{
@@ -301,6 +306,24 @@ TEST_F(KubeletSimTest, OneOperationAtATimeForAVolume) {
   ASSERT_TRUE(RunUntilGone());
   EXPECT_THAT(driver_.Noted(),
               ElementsAre("caps", "caps", "publish", unpublish_));
+}
+
+// The driver says OK though its mount is there: kubelet forgets the volume and
+// never asks again, but the disk keeps the pod.
+TEST_F(KubeletSimTest, PodWhoseVolumeIsStillMountedIsNotLetGo) {
+  Create();
+  ASSERT_TRUE(RunUntilMounted());
+  const std::string target = kubelet_->Target(kUid);
+  ASSERT_EQ(mount("none", target.c_str(), "tmpfs", 0, nullptr), 0);
+  kubelet_->DeletePod(kUid);
+  RunUntilCalls(2);
+  for (int i = 0; i < 5; ++i) kubelet_->RunOnce();
+  EXPECT_THAT(Unpublishes(), ElementsAre(unpublish_));
+  EXPECT_TRUE(kubelet_->IsKnownToApi(kUid));
+  ASSERT_EQ(umount2(target.c_str(), 0), 0);
+  ASSERT_TRUE(
+      kubelet_->RunUntil([this] { return !kubelet_->IsKnownToApi(kUid); }));
+  EXPECT_THAT(Unpublishes(), IsEmpty());
 }
 
 TEST_F(KubeletSimTest, ForcedDeletionStillTearsDown) {
