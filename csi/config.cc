@@ -35,6 +35,10 @@ absl::StatusOr<TargetCheck> ParseTargetCheck(absl::string_view text) {
   return absl::InvalidArgumentError("not one of kubelet, any");
 }
 
+absl::StatusOr<LogLevels> ParseLevels(absl::string_view text) {
+  return ParseLogLevels(text, kMounterLogComponents);
+}
+
 std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
   std::vector<Flag> flags = {
       StringFlag("endpoint", "SOCKET",
@@ -47,8 +51,8 @@ std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
       StringFlag("node-id", "NAME", "this node's name", &config->node_id),
       ParsedFlag("log-format", "FORMAT", "text (default) or json",
                  ParseLogFormat, &config->log_format),
-      ParsedFlag("log-level", "LEVEL", "debug, info (default), warning, error",
-                 ParseLogLevel, &config->log_level),
+      ParsedFlag<LogLevels>("log-level", "LEVELS", kLogLevelHelp, ParseLevels,
+                            &config->log_levels),
       IntFlag("max-in-flight", "N",
               "volumes published or unpublished at once (default: 20)",
               &config->max_in_flight, /*least=*/1, /*most=*/1000),
@@ -170,8 +174,9 @@ std::string MounterHelp() {
       "oneagent-csi-mounter: CSI node plugin csi.oneagent.dynatrace.com\n\n"
       "usage: oneagent-csi-mounter --endpoint=SOCKET --data-dir=DIR "
       "--node-id=NAME\n         [flags]\n\nflags:\n",
-      FlagHelp(Flags(&raw, &config)),
-      "\nexample:\n  oneagent-csi-mounter --endpoint=unix:///csi/csi.sock "
+      FlagHelp(Flags(&raw, &config)), "\nlog ",
+      LogLevelsHelp(kMounterLogComponents),
+      "\n\nexample:\n  oneagent-csi-mounter --endpoint=unix:///csi/csi.sock "
       "--data-dir=/data \\\n    --node-id=\"$NODE_NAME\" "
       "--registration-dir=/registration \\\n    --kubelet-socket-path="
       "/var/lib/kubelet/plugins/csi.oneagent.dynatrace.com/csi.sock\n");

@@ -6,11 +6,24 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/log.h"
 #include "overlay/target_resolver.h"
 
 namespace oneagent {
+
+// What --log-level knows: who of the mounter logs.
+inline constexpr absl::string_view kMounterLogComponents[] = {
+    "daemon",        // start and end
+    "identity",      // calls of csi.v1.Identity
+    "node",          // calls of csi.v1.Node: publish, unpublish, stats
+    "volumes",       // what is reconciled, recorded late, collected
+    "index",         // rebuilt
+    "socket",        // lost, and listened on anew
+    "registration",  // with kubelet
+    "http",          // where --health-address and --metrics-address listen
+};
 
 struct MounterConfig {
   enum class Action { kServe, kHelp, kVersion };
@@ -20,7 +33,7 @@ struct MounterConfig {
   std::string kubelet_dir = "/var/lib/kubelet";
   std::string node_id;
   LogFormat log_format = LogFormat::kText;
-  LogLevel log_level = LogLevel::kInfo;
+  LogLevels log_levels = {};
   int64_t max_in_flight = 20;
   int64_t max_mount_attempts = 0;  // 0: no limit
   TargetCheck target_check = TargetCheck::kKubelet;

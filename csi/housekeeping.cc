@@ -15,15 +15,27 @@ constexpr absl::Duration kCollectInterval = absl::Seconds(30);
 constexpr absl::Duration kFlushInterval = absl::Seconds(1);
 constexpr absl::Duration kStatsInterval = absl::Seconds(10);
 
+struct ChoreMessages {
+  LogMessage failed;
+  LogMessage works_again;
+};
+constexpr ChoreMessages kReconcile = {"reconcile failed",
+                                      "reconcile works again"};
+constexpr ChoreMessages kRecording = {
+    "recording volumes in the index failed",
+    "recording volumes in the index works again"};
+constexpr ChoreMessages kCollection = {"collection failed",
+                                       "collection works again"};
+
 // Says a failure once, and once that it is over.
-void LogChange(const Log& log, absl::string_view chore,
+void LogChange(const Log& log, const ChoreMessages& messages,
                const absl::Status& status, std::string* said) {
   const std::string failure(status.ok() ? "" : status.message());
   if (failure == *said) return;
   if (failure.empty()) {
-    log.Info(absl::StrCat(chore, " works again"));
+    log.Info(messages.works_again);
   } else {
-    log.Warning(absl::StrCat(chore, " failed"), {{"error", failure}});
+    log.Warning(messages.failed, {{"error", failure}});
   }
   *said = failure;
 }
@@ -43,6 +55,23 @@ void LogReconcile(const Log& log, const ReconcileResult& result,
 
 }  // namespace
 
+void LogVolumeChange(const Log& log, const std::string& volume_id,
+                     VolumeChange change) {
+  const LogFields fields = {{"volume", volume_id}};
+  switch (change) {
+    case VolumeChange::kRecovered:
+      return log.Warning("volume recovered from the mount table", fields);
+    case VolumeChange::kRolledBack:
+      return log.Info("volume rolled back", fields);
+    case VolumeChange::kUnknown:
+      return log.Warning("volume cannot be looked at", fields);
+    case VolumeChange::kRecorded:
+      return log.Info("volume recorded late", fields);
+    case VolumeChange::kCollected:
+      return log.Info("volume collected", fields);
+  }
+}
+
 Housekeeping::Housekeeping(Parts parts) : parts_(std::move(parts)) {}
 
 absl::StatusOr<ReconcileResult> Housekeeping::Reconcile(
@@ -59,7 +88,7 @@ absl::StatusOr<ReconcileResult> Housekeeping::Reconcile(
 
 void Housekeeping::ReconcileAtStart(VolumeReconciler& unguarded) {
   const absl::Status status = Reconcile(unguarded).status();
-  LogChange(parts_.log, "reconcile", status, &reconcile_failure_);
+  LogChange(parts_.log, kReconcile, status, &reconcile_failure_);
   if (!status.ok()) return;
   // It has just been used.
   for (ChoreObserver* const observer : parts_.observers) {
@@ -76,7 +105,7 @@ void Housekeeping::ReconcileOnce() {
   if (needed.ok() && *needed) {
     status = Reconcile(parts_.reconciler).status();
   }
-  LogChange(parts_.log, "reconcile", status, &reconcile_failure_);
+  LogChange(parts_.log, kReconcile, status, &reconcile_failure_);
 }
 
 void Housekeeping::FlushOnce() {
@@ -84,13 +113,16 @@ void Housekeeping::FlushOnce() {
   for (const std::string& id : parts_.publisher.ListUnrecorded()) {
     absl::Status flushed;
     // A volume at work now has its turn a second later.
-    parts_.guard(id, [&] { flushed = parts_.publisher.FlushUnrecorded(id); });
+    const bool had_turn = parts_.guard(
+        id, [&] { flushed = parts_.publisher.FlushUnrecorded(id); });
+    if (had_turn && flushed.ok()) {
+      LogVolumeChange(parts_.log, id, VolumeChange::kRecorded);
+    }
     first_error.Update(flushed);
     // Unusable for one is unusable for all.
     if (absl::IsUnavailable(flushed)) break;
   }
-  LogChange(parts_.log, "recording volumes in the index", first_error,
-            &flush_failure_);
+  LogChange(parts_.log, kRecording, first_error, &flush_failure_);
 }
 
 void Housekeeping::CollectOnce() {
@@ -99,7 +131,7 @@ void Housekeeping::CollectOnce() {
   for (ChoreObserver* const observer : parts_.observers) {
     observer->OnCollected(result);
   }
-  LogChange(parts_.log, "collection", result.status(), &collect_failure_);
+  LogChange(parts_.log, kCollection, result.status(), &collect_failure_);
   if (!result.ok() || *result == VolumeCollection()) return;
   parts_.log.Info("volumes collected",
                   {{"volumes", absl::StrCat(result->volumes)},

@@ -15,6 +15,7 @@
 #include "csi/chore_observer.h"
 #include "csi/periodic_task.h"
 #include "csi/publisher.h"
+#include "csi/volume_change.h"
 #include "csi/volume_collector.h"
 #include "csi/volume_guard.h"
 #include "csi/volume_reconciler.h"
@@ -68,6 +69,10 @@ class Housekeeping {
   std::string collect_failure_;
   std::vector<std::unique_ptr<PeriodicTask>> tasks_;  // last: use the others
 };
+
+// The line that each changed volume leaves.
+void LogVolumeChange(const Log& log, const std::string& volume_id,
+                     VolumeChange change);
 
 }  // namespace oneagent
 

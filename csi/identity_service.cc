@@ -38,7 +38,7 @@ class IdentityService final : public ::csi::v1::Identity::CallbackService {
   }
 
  private:
-  grpc::ServerUnaryReactor* Answer(absl::string_view call,
+  grpc::ServerUnaryReactor* Answer(LogMessage call,
                                    grpc::CallbackServerContext* context) {
     log_.Debug(call, {{"code", "OK"}});
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();

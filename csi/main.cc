@@ -45,24 +45,26 @@ int Serve(const MounterConfig& config) {
   RaiseDescriptorLimit();
   const SystemClock clock;
   const Log log({.component = "mounter",
-                 .level = config.log_level,
+                 .level = config.log_levels,
                  .format = config.log_format},
                 clock);
+  const Log daemon_log = log.For("daemon");
   absl::StatusOr<std::unique_ptr<MounterDaemon>> daemon =
       MounterDaemon::Start(config, log, clock);
   if (!daemon.ok()) {
-    log.Error("cannot start",
-              {{"error", std::string(daemon.status().message())}});
+    daemon_log.Error("cannot start",
+                     {{"error", std::string(daemon.status().message())}});
     return 1;
   }
   int received = 0;
   sigwait(&signals, &received);
-  log.Info("draining", {{"signal", received == SIGTERM ? "TERM" : "INT"}});
+  daemon_log.Info("draining",
+                  {{"signal", received == SIGTERM ? "TERM" : "INT"}});
   // A second signal ends the process at once, which harms nothing.
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   (*daemon)->Drain();
   daemon->reset();
-  log.Info("stopped");
+  daemon_log.Info("stopped");
   return 0;
 }
 

@@ -110,31 +110,60 @@ absl::StatusOr<UniqueFd> PrepareAndLock(const Layout& layout, const Log& log) {
   return lock.ok() ? std::move(lock) : UniqueFd();
 }
 
+// The logs of the components.
+struct ComponentLogs {
+  explicit ComponentLogs(const Log& log)
+      : daemon(log.For("daemon")),
+        identity(log.For("identity")),
+        node(log.For("node")),
+        volumes(log.For("volumes")),
+        index(log.For("index")),
+        socket(log.For("socket")),
+        registration(log.For("registration")),
+        http(log.For("http")) {}
+
+  const Log daemon;
+  const Log identity;
+  const Log node;
+  const Log volumes;
+  const Log index;
+  const Log socket;
+  const Log registration;
+  const Log http;
+};
+
 }  // namespace
 
 // In the order of construction; destroyed the other way round.
 struct MounterDaemon::Parts {
-  Parts(const MounterConfig& config, std::string boot_id, MountApi api,
+  Parts(std::unique_ptr<const ComponentLogs> component_logs,
+        const MounterConfig& config, std::string boot_id, MountApi api,
         std::unique_ptr<Index> opened_index,
-        std::unique_ptr<TargetResolver> opened_targets, const Log& log,
-        const Clock& clock);
+        std::unique_ptr<TargetResolver> opened_targets, const Clock& clock);
 
   ~Parts() { stopping = true; }
 
   void ReconcileAtStart();
-  absl::Status ServeHttp(const MounterConfig& config, const Log& log);
-  absl::Status Serve(const MounterConfig& config, const Log& log);
-  absl::Status Register(const MounterConfig& config, const Log& log,
-                        const Clock& clock);
+  absl::Status ServeHttp(const MounterConfig& config);
+  absl::Status Serve(const MounterConfig& config);
+  absl::Status Register(const MounterConfig& config, const Clock& clock);
   void EachSecond();
   // What the disk did not allow at start.
   void PrepareAgain();
 
   VolumeReconciler::Options ReconcilerOptions() const {
-    return {.boot_id = boot_id, .kubelet_dir = kubelet_dir};
+    return {.boot_id = boot_id,
+            .kubelet_dir = kubelet_dir,
+            .on_change = LogChanges()};
+  }
+  VolumeChangeObserver LogChanges() const {
+    return [this](const std::string& volume_id, VolumeChange change) {
+      LogVolumeChange(logs->volumes, volume_id, change);
+    };
   }
 
   UniqueFd data_lock;  // given up last
+  const std::unique_ptr<const ComponentLogs> logs;
   std::atomic<bool> stopping = false;
   const Layout layout;
   const std::string boot_id;
@@ -157,11 +186,13 @@ struct MounterDaemon::Parts {
   std::unique_ptr<HttpListener> health_listener;
 };
 
-MounterDaemon::Parts::Parts(const MounterConfig& config, std::string boot,
+MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
+                            const MounterConfig& config, std::string boot,
                             MountApi api, std::unique_ptr<Index> opened_index,
                             std::unique_ptr<TargetResolver> opened_targets,
-                            const Log& log, const Clock& clock)
-    : layout(config.data_dir),
+                            const Clock& clock)
+    : logs(std::move(component_logs)),
+      layout(config.data_dir),
       boot_id(std::move(boot)),
       kubelet_dir(config.kubelet_dir),
       mounter(api),
@@ -181,17 +212,18 @@ MounterDaemon::Parts::Parts(const MounterConfig& config, std::string boot,
       stats_queue(kStatsWorkers),
       reconciler(ReconcilerOptions(), layout, *index, mounter, *targets,
                  GuardByQueue(volume_queue, kGuardPatience)),
-      collector(
-          {.boot_id = boot_id, .stopped = [this] { return stopping.load(); }},
-          layout, *index, mounter, *targets,
-          GuardByQueue(volume_queue, kGuardPatience)),
+      collector({.boot_id = boot_id,
+                 .stopped = [this] { return stopping.load(); },
+                 .on_change = LogChanges()},
+                layout, *index, mounter, *targets,
+                GuardByQueue(volume_queue, kGuardPatience)),
       health(config.socket_path, config.probe_timeout),
       housekeeping({.publisher = publisher,
                     .reconciler = reconciler,
                     .collector = collector,
                     .stats = stats,
                     .guard = GuardByQueue(volume_queue, kGuardPatience),
-                    .log = log,
+                    .log = logs->volumes,
                     .clock = clock,
                     .observers = {&health}}) {}
 
@@ -201,35 +233,32 @@ void MounterDaemon::Parts::ReconcileAtStart() {
   housekeeping.ReconcileAtStart(first);
 }
 
-absl::Status MounterDaemon::Parts::ServeHttp(const MounterConfig& config,
-                                             const Log& log) {
+absl::Status MounterDaemon::Parts::ServeHttp(const MounterConfig& config) {
   ASSIGN_OR_RETURN(health_listener,
                    ListenForFlag("health-address", config.health_address,
-                                 health.Pages(), log));
+                                 health.Pages(), logs->http));
   return absl::OkStatus();
 }
 
-absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config,
-                                         const Log& log) {
+absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config) {
   std::vector<GrpcService> services;
-  services.push_back(NewIdentityService(log));
+  services.push_back(NewIdentityService(logs->identity));
   services.push_back(NewNodeService({.node_id = config.node_id,
                                      .publisher = publisher,
                                      .stats = stats,
                                      .volume_queue = volume_queue,
                                      .stats_queue = stats_queue,
-                                     .log = log}));
+                                     .log = logs->node}));
   server = std::make_unique<Server>(std::move(services));
   RETURN_IF_ERROR(server->Start());
   keeper = std::make_unique<SocketKeeper>(
-      SocketKeeper::Options{.path = config.socket_path}, *server, log);
+      SocketKeeper::Options{.path = config.socket_path}, *server, logs->socket);
   RETURN_IF_ERROR(keeper->Open());
   health.readiness().Set("socket", absl::OkStatus());
   return absl::OkStatus();
 }
 
 absl::Status MounterDaemon::Parts::Register(const MounterConfig& config,
-                                            const Log& log,
                                             const Clock& clock) {
   if (!config.registration_dir.empty()) {
     registration = std::make_unique<Registration>(
@@ -237,7 +266,7 @@ absl::Status MounterDaemon::Parts::Register(const MounterConfig& config,
             .directory = config.registration_dir,
             .socket_path = config.socket_path,
             .kubelet_socket_path = config.kubelet_socket_path},
-        *server, log, clock);
+        *server, logs->registration, clock);
     RETURN_IF_ERROR(registration->Start());
     health.readiness().Set("registration", registration->CheckRegistered());
   }
@@ -283,7 +312,10 @@ absl::StatusOr<std::unique_ptr<Index>> OpenIndex(const MounterConfig& config,
 absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
     const MounterConfig& config, const Log& log, const Clock& clock) {
   const Layout layout(config.data_dir);
-  ASSIGN_OR_RETURN(UniqueFd data_lock, PrepareAndLock(layout, log));  // 1, 2
+  auto logs = std::make_unique<const ComponentLogs>(log);
+  const Log& daemon_log = logs->daemon;
+  ASSIGN_OR_RETURN(UniqueFd data_lock,
+                   PrepareAndLock(layout, daemon_log));  // 1, 2
   if (!config.registration_dir.empty()) {
     ListeningSocket::RemoveDead(RegistrationSocket(config.registration_dir));
   }
@@ -291,23 +323,23 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
   ASSIGN_OR_RETURN(
       const MountApi api,
       KernelMounter::Probe(layout.EmptyDir(), layout.VolumesDir()));
-  RETURN_IF_ERROR(DropPrivilegesExcept(KeptCapabilities()));  // 4
-  ASSIGN_OR_RETURN(auto index, OpenIndex(config, log));       // 5
-  ASSIGN_OR_RETURN(auto targets, TargetResolver::Open(        // 6
+  RETURN_IF_ERROR(DropPrivilegesExcept(KeptCapabilities()));     // 4
+  ASSIGN_OR_RETURN(auto index, OpenIndex(config, logs->index));  // 5
+  ASSIGN_OR_RETURN(auto targets, TargetResolver::Open(           // 6
                                      config.kubelet_dir, config.target_check));
   auto parts =
-      std::make_unique<Parts>(config, std::move(boot_id), api, std::move(index),
-                              std::move(targets), log, clock);
+      std::make_unique<Parts>(std::move(logs), config, std::move(boot_id), api,
+                              std::move(index), std::move(targets), clock);
   parts->data_lock = std::move(data_lock);
-  RETURN_IF_ERROR(parts->ServeHttp(config, log));        // 7
-  parts->ReconcileAtStart();                             // 8
-  RETURN_IF_ERROR(parts->Serve(config, log));            // 9
-  RETURN_IF_ERROR(parts->Register(config, log, clock));  // 10
-  parts->housekeeping.Start();                           // 11
-  log.Info("serving", {{"socket", config.socket_path},
-                       {"node", config.node_id},
-                       {"mount_api", Name(api)},
-                       {"version", ONEAGENT_VERSION}});
+  RETURN_IF_ERROR(parts->ServeHttp(config));        // 7
+  parts->ReconcileAtStart();                        // 8
+  RETURN_IF_ERROR(parts->Serve(config));            // 9
+  RETURN_IF_ERROR(parts->Register(config, clock));  // 10
+  parts->housekeeping.Start();                      // 11
+  daemon_log.Info("serving", {{"socket", config.socket_path},
+                              {"node", config.node_id},
+                              {"mount_api", Name(api)},
+                              {"version", ONEAGENT_VERSION}});
   return std::unique_ptr<MounterDaemon>(new MounterDaemon(std::move(parts)));
 }
 

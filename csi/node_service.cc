@@ -45,7 +45,7 @@ absl::Time QueueDeadline(const grpc::CallbackServerContext& context) {
 // wait in a queue.
 class Call {
  public:
-  Call(const char* name, grpc::CallbackServerContext* context, const Log& log)
+  Call(LogMessage name, grpc::CallbackServerContext* context, const Log& log)
       : name_(name),
         log_(&log),
         context_(context),
@@ -77,16 +77,31 @@ class Call {
 
   // Answers and logs. The context is gone after it.
   void Finish(const absl::Status& status, absl::string_view outcome = "") {
-    Add("outcome", outcome);
-    fields_.emplace_back("duration", FormatGoDuration(Age()));
-    fields_.emplace_back("code", absl::StatusCodeToString(status.code()));
+    AddEnd(status, outcome);
     if (status.ok()) {
       log_->Info(name_, fields_);
     } else {
-      Add("error", status.message());
       log_->Warning(name_, fields_);
     }
     reactor_->Finish(ToGrpcStatus(status));
+  }
+
+  void FinishPublish(const absl::StatusOr<PublishResult>& result) {
+    if (!result.ok()) return Finish(result.status(), "failed");
+    Add("agent", result->agent_id);
+    Add("reason", result->reason);
+    if (result->failures > 0) {
+      Add("failures", absl::StrCat(result->failures));
+      Add("waited",
+          FormatGoDuration(absl::Trunc(result->waited, absl::Milliseconds(1))));
+    }
+    if (result->outcome != PublishOutcome::kEmpty) {
+      return Finish(absl::OkStatus(), Name(result->outcome));
+    }
+    // kubelet is content; the pod's owner is not.
+    AddEnd(absl::OkStatus(), Name(result->outcome));
+    log_->Warning(name_, fields_);
+    reactor_->Finish(grpc::Status::OK);
   }
 
   // As Finish with OK, for what is asked all the time.
@@ -96,7 +111,14 @@ class Call {
   }
 
  private:
-  const char* name_;
+  void AddEnd(const absl::Status& status, absl::string_view outcome) {
+    Add("outcome", outcome);
+    fields_.emplace_back("duration", FormatGoDuration(Age()));
+    fields_.emplace_back("code", absl::StatusCodeToString(status.code()));
+    Add("error", status.message());
+  }
+
+  LogMessage name_;
   const Log* log_;
   grpc::CallbackServerContext* context_;
   grpc::ServerUnaryReactor* reactor_;
@@ -173,11 +195,11 @@ class NodeService final : public ::csi::v1::Node::CallbackService {
   }
 
  private:
-  grpc::ServerUnaryReactor* Refuse(const char* name,
+  grpc::ServerUnaryReactor* Refuse(LogMessage name,
                                    grpc::CallbackServerContext* context) {
     Call call(name, context, parts_.log);
     call.Finish(absl::UnimplementedError(
-        absl::StrCat(name, " is not implemented by this driver")));
+        absl::StrCat(name.text(), " is not implemented by this driver")));
     return call.reactor();
   }
 
@@ -245,15 +267,7 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
   Enqueue(
       parts_.volume_queue, parsed->volume_id, call,
       [this, publish = *parsed](Call& begun) {
-        const absl::StatusOr<PublishResult> result =
-            parts_.publisher.Publish(publish);
-        if (!result.ok()) {
-          begun.Finish(result.status(), "failed");
-          return;
-        }
-        begun.Add("agent", result->agent_id);
-        begun.Add("reason", result->reason);
-        begun.Finish(absl::OkStatus(), Name(result->outcome));
+        begun.FinishPublish(parts_.publisher.Publish(publish));
       },
       [this, id = parsed->volume_id](const Call& late) {
         parts_.publisher.NoteWaiting(id, late.Age());

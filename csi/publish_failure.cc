@@ -64,8 +64,11 @@ absl::StatusOr<PublishResult> Publisher::Fail(Attempt& attempt,
     return absl::UnavailableError(
         absl::StrCat(reason, "; publish empty: ", opened.message()));
   }
-  return PublishResult{
-      .outcome = PublishOutcome::kEmpty, .agent_id = "", .reason = reason};
+  return PublishResult{.outcome = PublishOutcome::kEmpty,
+                       .agent_id = "",
+                       .reason = reason,
+                       .failures = failed.attempts,
+                       .waited = clock_.Now() - failed.first_failure_at};
 }
 
 absl::Status Publisher::Detach(Attempt& attempt) {

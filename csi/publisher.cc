@@ -139,9 +139,14 @@ absl::StatusOr<PublishResult> Publisher::Publish(
   const absl::Status mounted = Mount(attempt);
   if (!mounted.ok()) return Fail(attempt, mounted);
   Forget(request.volume_id);
-  return PublishResult{.outcome = PublishOutcome::kMounted,
+  PublishResult result{.outcome = PublishOutcome::kMounted,
                        .agent_id = attempt.row.agent_id,
                        .reason = ""};
+  if (attempt.known && attempt.known->attempts > 0) {
+    result.failures = attempt.known->attempts;
+    result.waited = clock_.Now() - attempt.known->first_failure_at;
+  }
+  return result;
 }
 
 absl::StatusOr<std::optional<VolumeRow>> Publisher::Recall(

@@ -40,6 +40,10 @@ struct PublishResult {
   PublishOutcome outcome = PublishOutcome::kMounted;
   std::string agent_id;
   std::string reason;  // kEmpty: why
+  // What came before kMounted and kEmpty: attempts that failed, and for how
+  // long.
+  int32_t failures = 0;
+  absl::Duration waited = {};
 };
 
 struct UnpublishResult {

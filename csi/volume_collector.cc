@@ -93,6 +93,7 @@ absl::Status VolumeCollector::CollectVolume(const std::string& id,
   Failpoint("collect-volume:2");
   RETURN_IF_ERROR(TrashVolumeDir(layout_, id));
   ++result.volumes;
+  if (options_.on_change) options_.on_change(id, VolumeChange::kCollected);
   return absl::OkStatus();
 }
 

@@ -18,6 +18,7 @@
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
 #include "cache/index/rows.h"
+#include "csi/volume_change.h"
 #include "csi/volume_guard.h"
 #include "overlay/mount_table.h"
 #include "overlay/mounter.h"
@@ -47,6 +48,7 @@ class VolumeCollector {
     // The mount table of this process; tests may put another in its place.
     std::function<absl::StatusOr<std::vector<MountEntry>>()> read_mounts =
         ReadMountTable;
+    VolumeChangeObserver on_change = {};
   };
   // All borrowed; must outlive the collector.
   VolumeCollector(Options options, Layout layout, Index& index,

@@ -214,6 +214,7 @@ absl::Status VolumeReconciler::Settle(const std::string& id, const Found* found,
   } else if (found != nullptr && Look(found->row) != Presence::kNotMounted) {
     row = found->row;
     ++result.recovered;
+    Tell(id, VolumeChange::kRecovered);
   } else {
     return Drop(id, now, result);
   }
@@ -231,6 +232,7 @@ absl::Status VolumeReconciler::Settle(const std::string& id, const Found* found,
       return SettleUnmounted(evidence, std::move(row), now, result);
     case Presence::kUnknown:
       ++result.unknown;
+      Tell(id, VolumeChange::kUnknown);
       return Keep(evidence, row);
   }
   return absl::InternalError("unknown presence");
@@ -288,6 +290,7 @@ absl::Status VolumeReconciler::SettleUnmounted(const Evidence& evidence,
       }
       if (row.attempts == 0) return Drop(row.id, now, result);
       ++result.rolled_back;
+      Tell(row.id, VolumeChange::kRolledBack);
       row.state = VolumeState::kWaiting;
       row.agent_id.clear();
       row.config_id.clear();
@@ -348,7 +351,13 @@ absl::Status VolumeReconciler::Drop(const std::string& id, absl::Time now,
                                     ReconcileResult& result) {
   ++result.rolled_back;
   RETURN_IF_ERROR(Noted(index_.ReleaseLease(id, now)));
-  return TrashVolumeDir(layout_, id);
+  RETURN_IF_ERROR(TrashVolumeDir(layout_, id));
+  Tell(id, VolumeChange::kRolledBack);
+  return absl::OkStatus();
+}
+
+void VolumeReconciler::Tell(const std::string& id, VolumeChange change) const {
+  if (options_.on_change) options_.on_change(id, change);
 }
 
 absl::Status VolumeReconciler::Keep(const Evidence& evidence,

@@ -39,6 +39,7 @@
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
 #include "cache/index/rows.h"
+#include "csi/volume_change.h"
 #include "csi/volume_guard.h"
 #include "overlay/mount_table.h"
 #include "overlay/mounter.h"
@@ -65,6 +66,7 @@ class VolumeReconciler {
     // The mount table of this process; tests may put another in its place.
     std::function<absl::StatusOr<std::vector<MountEntry>>()> read_mounts =
         ReadMountTable;
+    VolumeChangeObserver on_change = {};
   };
   // All borrowed; must outlive the reconciler.
   VolumeReconciler(Options options, Layout layout, Index& index,
@@ -119,6 +121,7 @@ class VolumeReconciler {
   bool IsRecordedEmpty(const Evidence& evidence, const VolumeRow& row) const;
   absl::Status Drop(const std::string& id, absl::Time now,
                     ReconcileResult& result);
+  void Tell(const std::string& id, VolumeChange change) const;
   // Writes the row unless the index has it already.
   absl::Status Keep(const Evidence& evidence, const VolumeRow& row);
   // `status` of a call of the index, noted if that could not be used.

@@ -19,6 +19,10 @@ struct Switches {
   bool version = false;
 };
 
+absl::StatusOr<LogLevels> ParseLevels(absl::string_view text) {
+  return ParseLogLevels(text, kProvisionerLogComponents);
+}
+
 std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
   std::vector<Flag> flags = {
       StringFlag("data-dir", "DIR", "where the cache lives", &config->data_dir),
@@ -35,8 +39,8 @@ std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
               &config->keep_versions, /*least=*/0, /*most=*/1000),
       ParsedFlag("log-format", "FORMAT", "text (default) or json",
                  ParseLogFormat, &config->log_format),
-      ParsedFlag("log-level", "LEVEL", "debug, info (default), warning, error",
-                 ParseLogLevel, &config->log_level),
+      ParsedFlag<LogLevels>("log-level", "LEVELS", kLogLevelHelp, ParseLevels,
+                            &config->log_levels),
       ParsedFlag("health-address", "ADDRESS",
                  "serve /healthz and /readyz on IP:PORT or :PORT",
                  ParseListenAddress, &config->health_address),
@@ -91,8 +95,9 @@ std::string ProvisionerHelp() {
       "[FLAGS]\n\n"
       "Keeps on this node what the DynaKubes in a directory of manifests ask\n"
       "for: agents, configuration layers, and what new pods get of them.\n\n",
-      FlagHelp(Flags(&switches, &config)),
-      "\nexamples:\n"
+      FlagHelp(Flags(&switches, &config)), "\nlog ",
+      LogLevelsHelp(kProvisionerLogComponents),
+      "\n\nexamples:\n"
       "  oneagent-csi-provisioner --data-dir=/data --dynakube-dir=/manifests\n"
       "  oneagent-csi-provisioner --data-dir=/data --dynakube-dir=/manifests "
       "--once\n");

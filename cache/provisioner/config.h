@@ -6,10 +6,23 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/log.h"
 
 namespace oneagent {
+
+// What --log-level knows: who of the provisioner logs.
+inline constexpr absl::string_view kProvisionerLogComponents[] = {
+    "daemon",     // start and end
+    "source",     // DynaKubes and what belongs to them: read, left out
+    "reconcile",  // how each DynaKube stands
+    "download",   // agents on their way to the node
+    "volumes",    // those that wait for an agent, and those that got none
+    "collect",    // what is deleted because nobody uses it
+    "index",      // rebuilt, unusable, recovered
+    "http",       // where --health-address and --metrics-address listen
+};
 
 struct ProvisionerConfig {
   enum class Action { kRun, kRunOnce, kHelp, kVersion };
@@ -19,7 +32,7 @@ struct ProvisionerConfig {
   absl::Duration grace_period = absl::Minutes(5);
   int64_t keep_versions = 1;
   LogFormat log_format = LogFormat::kText;
-  LogLevel log_level = LogLevel::kInfo;
+  LogLevels log_levels = {};
   std::string health_address;   // empty: none is served
   std::string metrics_address;  // likewise
 };

@@ -100,9 +100,11 @@ int Run(const ProvisionerConfig& config) {
   umask(077);
   const SystemClock clock;
   const Log log({.component = "provisioner",
-                 .level = config.log_level,
+                 .level = config.log_levels,
                  .format = config.log_format},
                 clock);
+  const Log daemon_log = log.For("daemon");
+  const Log http_log = log.For("http");
   ProgressBar bar(STDERR_FILENO);
   LogObserver log_observer(log, bar);
   ProvisionerHealth health;
@@ -110,10 +112,10 @@ int Run(const ProvisionerConfig& config) {
   Shutdown shutdown;
   const bool is_once = config.action == ProvisionerConfig::Action::kRunOnce;
   // Before anything that can block.
-  const SignalWaiter waiter(signals, shutdown, log, is_once ? 1 : 0);
+  const SignalWaiter waiter(signals, shutdown, daemon_log, is_once ? 1 : 0);
   const absl::StatusOr<std::unique_ptr<HttpListener>> health_listener =
       ListenForFlag("health-address", config.health_address, health.Pages(),
-                    log);
+                    http_log);
   if (!health_listener.ok()) {
     Complain(health_listener.status());
     return 1;
@@ -128,18 +130,19 @@ int Run(const ProvisionerConfig& config) {
   if (is_once) {
     ok = (*provisioner)->RunOnce();
   } else {
-    log.Info("started", {{"data-dir", config.data_dir},
-                         {"dynakube-dir", config.dynakube_dir}});
+    daemon_log.Info("started", {{"data_dir", config.data_dir},
+                                {"dynakube_dir", config.dynakube_dir},
+                                {"version", ONEAGENT_VERSION}});
     (*provisioner)->Run();
   }
   bar.Clear();
   if (!(*provisioner)->Stop(kLongestEnd)) {
     // Every instruction is one at which the process may be killed: what is
     // half done is found and finished at the next start.
-    log.Info("stopped in the middle of an installation");
+    daemon_log.Info("stopped in the middle of an installation");
     _exit(ok ? 0 : 1);
   }
-  if (!is_once) log.Info("stopped");
+  if (!is_once) daemon_log.Info("stopped");
   return ok ? 0 : 1;
 }
 

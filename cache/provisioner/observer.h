@@ -29,6 +29,18 @@ struct ReconcileReport {
 
 enum class TransferPhase { kDownload, kUnpack };
 
+// What is done beside the reconciles, and again when it fails.
+enum class Chore {
+  kListDynaKubes,
+  kForgetDynaKube,
+  kLookAtIndex,   // has another process written to it
+  kFindLostRows,  // does it have what the disk has
+  kRecover,
+  kDeliverNotices,
+  kFollowVolumes,
+  kCollect,
+};
+
 class CacheObserver {
  public:
   virtual ~CacheObserver() = default;
@@ -45,9 +57,19 @@ class CacheObserver {
   virtual void OnCollected(const CollectionResult& /*result*/) {}
   // A volume was published empty.
   virtual void OnNotice(const NoticeRow& /*notice*/) {}
-  // Something beside the reconciles failed and is tried again.
-  virtual void OnError(absl::string_view /*what*/,
+  // A volume's publish failed, and kubelet tries again. `tenant`: as its
+  // DynaKube stands; null when there is none.
+  virtual void OnVolumeWaits(const VolumeRow& /*volume*/,
+                             const TenantRow* /*tenant*/) {}
+  // What that volume waited for is on the node.
+  virtual void OnVolumeCanGo(const VolumeRow& /*volume*/,
+                             const TenantRow& /*tenant*/) {}
+  // Said when it is new. `about`: a DynaKube's name, or empty.
+  virtual void OnError(Chore /*chore*/, absl::string_view /*about*/,
                        const absl::Status& /*status*/) {}
+  // `set_aside`: where the file that could not be used is now; may be empty.
+  virtual void OnIndexRebuilt(absl::string_view /*set_aside*/,
+                              absl::string_view /*cause*/) {}
   // total is 0 while it is not known.
   virtual void OnProgress(TransferPhase /*phase*/,
                           absl::string_view /*version*/, int64_t /*done*/,

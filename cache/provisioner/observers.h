@@ -36,8 +36,29 @@ class Observers final : public CacheObserver {
   void OnNotice(const NoticeRow& notice) override {
     for (CacheObserver* const each : observers_) each->OnNotice(notice);
   }
-  void OnError(absl::string_view what, const absl::Status& status) override {
-    for (CacheObserver* const each : observers_) each->OnError(what, status);
+  void OnVolumeWaits(const VolumeRow& volume,
+                     const TenantRow* tenant) override {
+    for (CacheObserver* const each : observers_) {
+      each->OnVolumeWaits(volume, tenant);
+    }
+  }
+  void OnVolumeCanGo(const VolumeRow& volume,
+                     const TenantRow& tenant) override {
+    for (CacheObserver* const each : observers_) {
+      each->OnVolumeCanGo(volume, tenant);
+    }
+  }
+  void OnError(Chore chore, absl::string_view about,
+               const absl::Status& status) override {
+    for (CacheObserver* const each : observers_) {
+      each->OnError(chore, about, status);
+    }
+  }
+  void OnIndexRebuilt(absl::string_view set_aside,
+                      absl::string_view cause) override {
+    for (CacheObserver* const each : observers_) {
+      each->OnIndexRebuilt(set_aside, cause);
+    }
   }
   void OnProgress(TransferPhase phase, absl::string_view version, int64_t done,
                   int64_t total) override {

@@ -44,16 +44,13 @@ absl::StatusOr<Provisioner::Opened> Provisioner::OpenParts(
   absl::StatusOr<UniqueFd> lock = LockDirectory(layout.StagingDir());
   if (!lock.ok()) return Annotate(lock.status(), flag);
   opened.lock = *std::move(lock);
-  absl::StatusOr<std::unique_ptr<Index>> index = Index::Open(
-      {.data_dir = config.data_dir,
-       .read_only = false,
-       .on_rebuilt = [&observer](absl::string_view set_aside,
-                                 absl::string_view cause) {
-         observer.OnError("index rebuilt",
-                          absl::DataLossError(absl::StrCat(
-                              cause, set_aside.empty() ? "" : "; set aside as ",
-                              set_aside)));
-       }});
+  absl::StatusOr<std::unique_ptr<Index>> index =
+      Index::Open({.data_dir = config.data_dir,
+                   .read_only = false,
+                   .on_rebuilt = [&observer](absl::string_view set_aside,
+                                             absl::string_view cause) {
+                     observer.OnIndexRebuilt(set_aside, cause);
+                   }});
   if (!index.ok()) return Annotate(index.status(), flag);
   opened.index = *std::move(index);
   ASSIGN_OR_RETURN(opened.boot_id, ReadBootId());
@@ -69,7 +66,7 @@ absl::StatusOr<std::unique_ptr<Provisioner>> Provisioner::Open(
       new Provisioner(config, clock, observer, shutdown, std::move(opened)));
   const absl::Status recovered = provisioner->scheduler_.Start();
   // One tree that cannot be recovered does not keep the others from pods.
-  if (!recovered.ok()) observer.OnError("recover", recovered);
+  if (!recovered.ok()) observer.OnError(Chore::kRecover, "", recovered);
   return provisioner;
 }
 

@@ -10,10 +10,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
-#include "base/durable_file.h"
 #include "base/status_macros.h"
-#include "cache/store/identity.h"
+#include "cache/provisioner/lost_rows.h"
 
 namespace oneagent {
 namespace {
@@ -41,25 +39,12 @@ absl::Duration ReadyDelay(const TenantTask& task) {
                            : kReadyAgain;
 }
 
-// Everything in `directory` that should have a row: records, and trees, which
-// may have lost theirs.
-absl::StatusOr<std::set<std::string>> NamesWithRows(
-    const std::string& directory) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                   ListDirectory(directory));
-  std::set<std::string> ids;
-  for (const std::string& name : names) {
-    const absl::string_view id = absl::StripSuffix(name, ".json");
-    const bool is_record = id.size() < name.size() && name[0] != '.';
-    if (is_record || IsTreeId(name)) ids.emplace(id);
-  }
-  return ids;
-}
-
 }  // namespace
 
 Scheduler::Scheduler(const Parts& parts)
-    : parts_(parts), pool_(std::make_unique<WorkerPool>(kThreads)) {}
+    : parts_(parts),
+      waiting_volumes_(parts.index, parts.observer),
+      pool_(std::make_unique<WorkerPool>(kThreads)) {}
 
 Scheduler::~Scheduler() { pool_->Stop(); }
 
@@ -96,7 +81,7 @@ void Scheduler::RunOnce(absl::Time now) {
 // mounter left for us is there, what we had written may be gone.
 void Scheduler::LookAtIndex(absl::Time now) {
   const absl::StatusOr<uint64_t> count = parts_.index.ChangeCount();
-  Report("index", count.status());
+  Report(Chore::kLookAtIndex, count.status());
   parts_.observer.OnTurn(count.status());
   if (!count.ok()) return;
   if (*count != change_count_) {
@@ -106,42 +91,28 @@ void Scheduler::LookAtIndex(absl::Time now) {
                                 now + parts_.collector.limits().grace_period);
   }
   change_count_ = *count;
+  FollowVolumes();
   if (!index_changed_) return;
-  Report("notices", DeliverNotices());
+  Report(Chore::kDeliverNotices, DeliverNotices());
   // A commit that is under way looks like a record without a row.
   if (!parts_.gate.TryBeginSweep()) return;
   const auto end = absl::MakeCleanup([this] { parts_.gate.EndSweep(); });
-  const absl::StatusOr<bool> missing = RowsAreMissing();
-  Report("index", missing.status());
+  const absl::StatusOr<bool> missing =
+      RowsAreMissing(parts_.store.layout(), parts_.index);
+  Report(Chore::kFindLostRows, missing.status());
   if (!missing.ok()) return;
-  if (*missing) Report("recover", Recover());
+  if (*missing) Report(Chore::kRecover, Recover());
   index_changed_ = false;
 }
 
-absl::StatusOr<bool> Scheduler::RowsAreMissing() {
-  const Layout& layout = parts_.store.layout();
-  std::set<std::string> ids;
-  ASSIGN_OR_RETURN(const auto agents, parts_.index.ListAgents());
-  for (const AgentRow& row : agents) ids.insert(layout.AgentManifest(row.id));
-  ASSIGN_OR_RETURN(const auto configs, parts_.index.ListConfigs());
-  for (const ConfigRow& row : configs) {
-    ids.insert(layout.ConfigManifest(row.id));
+// The mounter may have written of volumes that wait, and each reconcile may
+// have brought what they wait for.
+void Scheduler::FollowVolumes() {
+  {
+    MutexLock lock(mu_);
+    if (!std::exchange(volumes_may_go_, false) && !index_changed_) return;
   }
-  ASSIGN_OR_RETURN(const auto tenants, parts_.index.ListTenants());
-  for (const TenantRow& row : tenants) {
-    ids.insert(layout.TenantRecord(row.dynakube));
-  }
-  for (const std::string& directory :
-       {layout.AgentsDir(), layout.ConfigsDir(), layout.TenantsDir()}) {
-    ASSIGN_OR_RETURN(const std::set<std::string> names,
-                     NamesWithRows(directory));
-    for (const std::string& name : names) {
-      if (!ids.contains(absl::StrCat(directory, "/", name, ".json"))) {
-        return true;
-      }
-    }
-  }
-  return false;
+  Report(Chore::kFollowVolumes, waiting_volumes_.Look());
 }
 
 // Without an API server there is nowhere to send them but the log.
@@ -158,7 +129,7 @@ void Scheduler::List(absl::Time now) {
   next_list_ = now + kListAtLeast;
   absl::StatusOr<ClusterState> state = parts_.source.List();
   list_status_ = state.status();
-  Report("list DynaKubes", list_status_);
+  Report(Chore::kListDynaKubes, list_status_);
   parts_.observer.OnListed(list_status_);
   if (!state.ok()) {
     MutexLock lock(mu_);
@@ -226,11 +197,11 @@ void Scheduler::ForgetGone(absl::Time now) {
   }
   const absl::StatusOr<std::vector<TenantRow>> rows =
       parts_.index.ListTenants();
-  Report("index", rows.status());
+  Report(Chore::kForgetDynaKube, rows.status());
   if (!rows.ok()) return;
   for (const TenantRow& row : *rows) {
     if (names.contains(row.dynakube)) continue;
-    Report(absl::StrCat("forget DynaKube ", row.dynakube), ForgetOne(row, now));
+    Report(Chore::kForgetDynaKube, ForgetOne(row, now), row.dynakube);
   }
   MutexLock lock(mu_);
   for (auto it = entries_.begin(); it != entries_.end();) {
@@ -282,9 +253,7 @@ void Scheduler::Finished(const ReconcileReport& report) {
   entry.standing = {.dynakube = report.row.dynakube,
                     .state = report.row.state,
                     .reason = report.row.reason};
-  const bool others_run =
-      std::any_of(entries_.begin(), entries_.end(),
-                  [](const auto& each) { return each.second.running; });
+  const bool others_run = IsAnyRunning();
   if (report.cancelled) {
     entry.standing.state = TenantState::kFailed;
     entry.standing.reason = "ended by shutdown";
@@ -309,18 +278,22 @@ void Scheduler::Finished(const ReconcileReport& report) {
     each.due = absl::InfinitePast();
   }
   round_done_ = true;
+  volumes_may_go_ = true;
+}
+
+bool Scheduler::IsAnyRunning() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const auto& each) { return each.second.running; });
 }
 
 // After a round of reconciles, each minute, and when what the mounter let go
 // has had its grace.
 bool Scheduler::IsWorthCollecting(absl::Time now) {
   MutexLock lock(mu_);
-  const bool runs =
-      std::any_of(entries_.begin(), entries_.end(),
-                  [](const auto& each) { return each.second.running; });
   const bool is_due =
       now >= next_collection_ || next_collection_ > now + kCollectAtLeast;
-  if (collecting_ || !((round_done_ && !runs) || is_due)) return false;
+  if (collecting_ || !((round_done_ && !IsAnyRunning()) || is_due))
+    return false;
   collecting_ = true;
   round_done_ = false;
   return true;
@@ -336,7 +309,7 @@ bool Scheduler::CollectIfPossible() {
   }
   const absl::StatusOr<CollectionResult> result =
       parts_.collector.RunOnce(tenants_known);
-  Report("collect", result.status());
+  Report(Chore::kCollect, result.status());
   if (result.ok()) parts_.observer.OnCollected(*result);
   return true;
 }
@@ -375,18 +348,19 @@ bool Scheduler::Stop(absl::Duration timeout) {
   return pool_->WaitUntilIdle(timeout);
 }
 
-void Scheduler::Report(const std::string& what, const absl::Status& status) {
+void Scheduler::Report(Chore chore, const absl::Status& status,
+                       const std::string& about) {
   {
     MutexLock lock(mu_);
     if (status.ok()) {
-      errors_.erase(what);
+      errors_.erase({chore, about});
       return;
     }
-    std::string& last = errors_[what];
+    std::string& last = errors_[{chore, about}];
     if (last == status.message()) return;
     last = std::string(status.message());
   }
-  parts_.observer.OnError(what, status);
+  parts_.observer.OnError(chore, about, status);
 }
 
 }  // namespace oneagent

@@ -33,6 +33,7 @@
 #include "cache/provisioner/observer.h"
 #include "cache/provisioner/reconciler.h"
 #include "cache/provisioner/tenant_book.h"
+#include "cache/provisioner/waiting_volumes.h"
 #include "cache/provisioner/worker_pool.h"
 #include "cache/store/store.h"
 
@@ -104,7 +105,7 @@ class Scheduler {
   };
 
   void LookAtIndex(absl::Time now);
-  absl::StatusOr<bool> RowsAreMissing();
+  void FollowVolumes();
   absl::Status Recover();
   absl::Status DeliverNotices();
   void List(absl::Time now);
@@ -115,9 +116,11 @@ class Scheduler {
   void StartDue(absl::Time now);
   bool IsWorthCollecting(absl::Time now);
   void Finished(const ReconcileReport& report);
+  bool IsAnyRunning() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool CollectIfPossible();
-  // Tells the observer what is new about `what`.
-  void Report(const std::string& what, const absl::Status& status);
+  // Tells the observer what is new about a chore, and about whom.
+  void Report(Chore chore, const absl::Status& status,
+              const std::string& about = "");
 
   const Parts parts_;
 
@@ -130,10 +133,14 @@ class Scheduler {
   uint64_t change_count_ = 0;
   bool index_changed_ = true;
   std::vector<SourceProblem> problems_;  // reported already
+  WaitingVolumes waiting_volumes_;
 
   Mutex mu_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, std::string> errors_ ABSL_GUARDED_BY(mu_);  // reported
+  // Reported, by what was done and about whom.
+  std::map<std::pair<Chore, std::string>, std::string> errors_
+      ABSL_GUARDED_BY(mu_);
+  bool volumes_may_go_ ABSL_GUARDED_BY(mu_) = true;  // a reconcile has ended
   bool round_done_ ABSL_GUARDED_BY(mu_) = false;  // since the last collection
   bool collecting_ ABSL_GUARDED_BY(mu_) = false;
   bool tenants_known_ ABSL_GUARDED_BY(mu_) = false;

@@ -26,7 +26,7 @@ class LogTest : public testing::Test {
     ASSERT_GE(fd_, 0);
   }
   void TearDown() override { close(fd_); }
-  Log Make(LogFormat format, LogLevel level = LogLevel::kInfo) {
+  Log Make(LogFormat format, LogLevels level = LogLevel::kInfo) {
     return Log(
         {.component = "mounter", .level = level, .format = format, .fd = fd_},
         clock_);
@@ -66,15 +66,15 @@ TEST_F(LogTest, NothingThatATerminalObeysIsWritten) {
   const std::string hostile =
       "a\x1b[2J\xc2\x9b"
       "2J\xe2\x80\xae\xff\xc3\xbcz";
-  Make(LogFormat::kText).Info(hostile, {{"k", hostile}});
-  Make(LogFormat::kJson).Info(hostile, {{"k", hostile}});
+  Make(LogFormat::kText).Info("m", {{"k", hostile}});
+  Make(LogFormat::kJson).Info("m", {{"k", hostile}});
   const std::string shown = "a\\u001b[2J\\u009b2J\\u202e\\ufffd\xc3\xbcz";
   EXPECT_EQ(Written(),
-            absl::StrCat("2026-11-22T10:00:00.000Z INFO mounter ", shown,
-                         " k=\"", shown,
+            absl::StrCat("2026-11-22T10:00:00.000Z INFO mounter m k=\"", shown,
                          "\"\n{\"time\":\"2026-11-22T10:00:00.000Z\",\"level\":"
-                         "\"info\",\"component\":\"mounter\",\"message\":\"",
-                         shown, "\",\"k\":\"", shown, "\"}\n"));
+                         "\"info\",\"component\":\"mounter\",\"message\":\"m\","
+                         "\"k\":\"",
+                         shown, "\"}\n"));
 }
 
 TEST_F(LogTest, LinesBelowTheLevelAreNotWritten) {
@@ -144,11 +144,93 @@ TEST_F(StalledLogTest, AReaderThatWentAwayIsNoObstacle) {
   std::signal(SIGPIPE, old);
 }
 
-TEST(LogFlagTest, NamesOfLevelsAndFormats) {
-  EXPECT_THAT(ParseLogLevel("debug"), IsOkAndHolds(LogLevel::kDebug));
-  EXPECT_THAT(ParseLogLevel("error"), IsOkAndHolds(LogLevel::kError));
-  EXPECT_THAT(ParseLogLevel("loud"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+TEST_F(LogTest, ComponentsLogAtTheirOwnLevel) {
+  const Log log = Make(
+      LogFormat::kText,
+      LogLevels(LogLevel::kWarning,
+                {{"node", LogLevel::kDebug}, {"volumes", LogLevel::kError}}));
+  const Log node = log.For("node");
+  const Log volumes = log.For("volumes");
+  const Log socket = log.For("socket");
+  node.Debug("seen");
+  volumes.Warning("not seen");
+  volumes.Error("seen");
+  socket.Info("not seen");
+  socket.Warning("seen");
+  log.Info("not seen");
+  EXPECT_EQ(Written(),
+            "2026-11-22T10:00:00.000Z DEBUG mounter/node seen\n"
+            "2026-11-22T10:00:00.000Z ERROR mounter/volumes seen\n"
+            "2026-11-22T10:00:00.000Z WARNING mounter/socket seen\n");
+}
+
+TEST_F(StalledLogTest, ComponentsCountDroppedLinesTogether) {
+  const Log log({.component = "mounter", .fd = write_end_.get()}, clock_);
+  const Log node = log.For("node");
+  const Log volumes = log.For("volumes");
+  constexpr int kLines = 5'000;  // twice; a pipe takes 64 KiB
+  for (int i = 0; i < kLines; ++i) {
+    node.Info("line", {{"n", "0123456789"}});
+    volumes.Info("line", {{"n", "0123456789"}});
+  }
+  const std::string first = Read();
+  const int64_t written = std::count(first.begin(), first.end(), '\n');
+  volumes.Info("again");
+  node.Info("and again");
+  EXPECT_EQ(Read(),
+            absl::StrCat("2026-11-22T10:00:00.000Z INFO mounter/volumes again "
+                         "dropped_lines=",
+                         2 * kLines - written,
+                         "\n2026-11-22T10:00:00.000Z INFO mounter/node and "
+                         "again\n"));
+}
+
+constexpr absl::string_view kComponents[] = {"node", "volumes"};
+
+TEST(LogFlagTest, OneLevelIsForAll) {
+  EXPECT_THAT(ParseLogLevels("debug", kComponents),
+              IsOkAndHolds(LogLevels(LogLevel::kDebug)));
+  EXPECT_THAT(ParseLogLevels("error", kComponents),
+              IsOkAndHolds(LogLevels(LogLevel::kError)));
+}
+
+TEST(LogFlagTest, ComponentsHaveLevelsBesideIt) {
+  const LogLevels want(LogLevel::kWarning, {{"volumes", LogLevel::kDebug}});
+  for (const char* const text :
+       {"warning,volumes=debug", "volumes=debug,warning"}) {
+    EXPECT_THAT(ParseLogLevels(text, kComponents), IsOkAndHolds(want));
+  }
+  EXPECT_THAT(ParseLogLevels("node=error,volumes=debug", kComponents),
+              IsOkAndHolds(
+                  LogLevels(LogLevel::kInfo, {{"node", LogLevel::kError},
+                                              {"volumes", LogLevel::kDebug}})));
+}
+
+TEST(LogFlagTest, WrongLevelsAreRefusedWithWhatCouldStandThere) {
+  const struct {
+    const char* text;
+    const char* want;
+  } kCases[] = {
+      {"loud", "not one of debug, info, warning, error"},
+      {"", "not one of debug, info, warning, error"},
+      {"node=", "not one of debug, info, warning, error"},
+      {"info,", ": not one of debug, info, warning, error"},
+      {"info,node=x", "node=x: not one of debug, info, warning, error"},
+      {"node=debug=info", "not one of debug, info, warning, error"},
+      {"wombat=debug", "no such component; components: node, volumes"},
+      {"info,=debug", "=debug: no such component; components: node, volumes"},
+      {"info,\x1b=debug",
+       "\\x1b=debug: no such component; components: node, volumes"},
+      {"info,debug", "debug: a second level for all components"},
+      {"node=debug,node=info", "node=info: a second level for this component"},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_THAT(ParseLogLevels(test.text, kComponents),
+                StatusIs(absl::StatusCode::kInvalidArgument, test.want));
+  }
+}
+
+TEST(LogFlagTest, NamesOfFormats) {
   EXPECT_THAT(ParseLogFormat("json"), IsOkAndHolds(LogFormat::kJson));
   EXPECT_THAT(ParseLogFormat("xml"),
               StatusIs(absl::StatusCode::kInvalidArgument));

@@ -37,7 +37,7 @@ TEST(MounterConfigTest, HasTheDocumentedDefaults) {
   EXPECT_EQ(config.kubelet_dir, "/var/lib/kubelet");
   EXPECT_EQ(config.node_id, "node-1");
   EXPECT_EQ(config.log_format, LogFormat::kText);
-  EXPECT_EQ(config.log_level, LogLevel::kInfo);
+  EXPECT_EQ(config.log_levels, LogLevels(LogLevel::kInfo));
   EXPECT_EQ(config.max_in_flight, 20);
   EXPECT_EQ(config.max_mount_attempts, 0);
   EXPECT_EQ(config.target_check, TargetCheck::kKubelet);
@@ -51,7 +51,7 @@ TEST(MounterConfigTest, TakesEveryFlag) {
   ASSERT_OK_AND_ASSIGN(
       const MounterConfig config,
       Parse(Required({"--kubelet-dir", "/k", "--log-format=json",
-                      "--log-level=debug", "--max-in-flight=7",
+                      "--log-level=warning,volumes=debug", "--max-in-flight=7",
                       "--max-mount-attempts=3", "--target-check=any",
                       "--registration-dir=/registration",
                       "--kubelet-socket-path=/k/plugins/csi.sock",
@@ -59,7 +59,8 @@ TEST(MounterConfigTest, TakesEveryFlag) {
                       "--probe-timeout=9s"})));
   EXPECT_EQ(config.kubelet_dir, "/k");
   EXPECT_EQ(config.log_format, LogFormat::kJson);
-  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.log_levels,
+            LogLevels(LogLevel::kWarning, {{"volumes", LogLevel::kDebug}}));
   EXPECT_EQ(config.max_in_flight, 7);
   EXPECT_EQ(config.max_mount_attempts, 3);
   EXPECT_EQ(config.target_check, TargetCheck::kAny);
@@ -112,6 +113,7 @@ TEST(MounterConfigTest, RefusalNamesFlagAndValue) {
       {Required({"--max-mount-attempts=-1"}), "--max-mount-attempts=-1"},
       {Required({"--log-format=xml"}), "--log-format=xml"},
       {Required({"--log-level=loud"}), "--log-level=loud"},
+      {Required({"--log-level=collect=info"}), "components: daemon, identity"},
       {Required({"--target-check=none"}), "--target-check=none"},
       {Required({"--registration-dir=r"}),
        "--registration-dir=r: not an absolute path"},

@@ -86,6 +86,8 @@ TEST_F(HousekeepingTest, IndexThatWasUnusableIsToldWhatItMissed) {
   world_.HealIndex();
   for (int i = 0; i < 3; ++i) chores_.FlushOnce();
   EXPECT_EQ(Count(Log(), "recording volumes in the index works again"), 1);
+  EXPECT_EQ(Count(Log(), "volume recorded late volume=" + request.volume_id),
+            1);
   EXPECT_EQ(world_.StateOf(request.volume_id), "empty");
   EXPECT_THAT(world_.index->ListNotices(), IsOkAndHolds(SizeIs(1)));
 }

@@ -174,7 +174,8 @@ TEST_F(ServicesTest, EmptyVolumeIsAbnormalAndSaysWhy) {
   EXPECT_TRUE(stats.is_abnormal);
   EXPECT_THAT(stats.condition,
               AllOf(HasSubstr("no agent was injected: "), HasSubstr("nobody")));
-  EXPECT_THAT(Log(), HasSubstr("outcome=empty"));
+  EXPECT_THAT(Log(), AllOf(HasSubstr("WARNING mounter NodePublishVolume"),
+                           HasSubstr("failures=1 waited=0s outcome=empty")));
 }
 
 }  // namespace

@@ -31,13 +31,14 @@ TEST(ProvisionerConfigTest, DefaultsAndFlags) {
       const ProvisionerConfig all,
       Parse({"--data-dir=/d", "--dynakube-dir=/m", "--once",
              "--grace-period=0s", "--keep-versions=0", "--log-format=json",
-             "--log-level=debug", "--health-address=:10090",
+             "--log-level=collect=debug", "--health-address=:10090",
              "--metrics-address=127.0.0.1:8090"}));
   EXPECT_EQ(all.action, ProvisionerConfig::Action::kRunOnce);
   EXPECT_EQ(all.grace_period, absl::ZeroDuration());
   EXPECT_EQ(all.keep_versions, 0);
   EXPECT_EQ(all.log_format, LogFormat::kJson);
-  EXPECT_EQ(all.log_level, LogLevel::kDebug);
+  EXPECT_EQ(all.log_levels,
+            LogLevels(LogLevel::kInfo, {{"collect", LogLevel::kDebug}}));
   EXPECT_EQ(all.health_address, ":10090");
   EXPECT_EQ(all.metrics_address, "127.0.0.1:8090");
 }
@@ -74,6 +75,7 @@ std::vector<BadCase> BadCases() {
       {"negativeGrace", {"--grace-period=-1s"}, "--grace-period=-1s: "},
       {"versions", {"--keep-versions=-1"}, "--keep-versions=-1: "},
       {"level", {"--log-level=loud"}, "--log-level=loud: "},
+      {"component", {"--log-level=node=info"}, "components: daemon, source"},
       {"format", {"--log-format=xml"}, "--log-format=xml: "},
       {"health",
        {"--health-address=host:1"},

@@ -54,9 +54,24 @@ void RecordingObserver::OnCollected(const CollectionResult& result) {
 void RecordingObserver::OnNotice(const NoticeRow& notice) {
   Add(absl::StrCat("notice ", notice.volume_id, ": ", notice.reason));
 }
-void RecordingObserver::OnError(absl::string_view what,
+void RecordingObserver::OnVolumeWaits(const VolumeRow& volume,
+                                      const TenantRow* tenant) {
+  Add(absl::StrCat("waits ", volume.id, " for ",
+                   tenant == nullptr ? "nobody" : tenant->dynakube));
+}
+void RecordingObserver::OnVolumeCanGo(const VolumeRow& volume,
+                                      const TenantRow& tenant) {
+  Add(absl::StrCat("can go ", volume.id, ": ", tenant.version));
+}
+void RecordingObserver::OnError(Chore chore, absl::string_view about,
                                 const absl::Status& status) {
-  Add(absl::StrCat("error ", what, ": ", status.message()));
+  const char* const what = chore == Chore::kRecover ? "recover" : "chore";
+  Add(absl::StrCat("error ", what, about.empty() ? "" : " ", about, ": ",
+                   status.message()));
+}
+void RecordingObserver::OnIndexRebuilt(absl::string_view set_aside,
+                                       absl::string_view cause) {
+  Add(absl::StrCat("index rebuilt: ", cause, " ", set_aside));
 }
 void RecordingObserver::OnProgress(TransferPhase, absl::string_view, int64_t,
                                    int64_t) {}
@@ -130,7 +145,7 @@ NodeUnderTest::NodeUnderTest(const std::string& data_dir,
                  .gate = gate,
                  .observer = observer}) {
   const absl::Status started = scheduler.Start();
-  if (!started.ok()) observer.OnError("recover", started);
+  if (!started.ok()) observer.OnError(Chore::kRecover, "", started);
 }
 
 ArchiveBuilder AgentArchive(const std::string& version) {

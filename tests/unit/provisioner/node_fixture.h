@@ -42,7 +42,12 @@ class RecordingObserver final : public CacheObserver {
   void OnProblem(const SourceProblem& problem) override;
   void OnCollected(const CollectionResult& result) override;
   void OnNotice(const NoticeRow& notice) override;
-  void OnError(absl::string_view what, const absl::Status& status) override;
+  void OnVolumeWaits(const VolumeRow& volume, const TenantRow* tenant) override;
+  void OnVolumeCanGo(const VolumeRow& volume, const TenantRow& tenant) override;
+  void OnError(Chore chore, absl::string_view about,
+               const absl::Status& status) override;
+  void OnIndexRebuilt(absl::string_view set_aside,
+                      absl::string_view cause) override;
   void OnProgress(TransferPhase phase, absl::string_view version, int64_t done,
                   int64_t total) override;
 
