@@ -50,8 +50,8 @@ void DiagnoseIndexFile(const NodeFacts& facts, std::vector<Finding>* findings) {
   for (const std::string& path : facts.disk.set_aside) {
     findings->push_back({"index-set-aside", path,
                          "a damaged index was set aside and replaced",
-                         "check the disk for errors; delete the file when it "
-                         "is of no more interest"});
+                         "check the disk for errors; delete it (and its -wal "
+                         "and -shm) when it is of no more interest"});
   }
 }
 

@@ -75,8 +75,10 @@ class DiskGatherer {
 
   void GatherSetAside() {
     for (const std::string& name : NamesIn(layout_.data_dir())) {
+      // Its -wal and -shm are beside it: one finding, not three.
       if (absl::StartsWith(name, "index.db") &&
-          absl::StrContains(name, ".damaged-")) {
+          absl::StrContains(name, ".damaged-") &&
+          !absl::EndsWith(name, "-wal") && !absl::EndsWith(name, "-shm")) {
         facts_->set_aside.push_back(
             absl::StrCat(layout_.data_dir(), "/", name));
       }

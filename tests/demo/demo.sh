@@ -21,57 +21,15 @@ readonly WORK=$(mktemp -d /tmp/oneagent-demo.XXXXXX)
   mount -t tmpfs -o mode=700 none "$WORK"
 readonly DATA=$WORK/data KUBELET=$WORK/kubelet SOCKET=$WORK/csi.sock
 readonly CRS=$WORK/dynakubes
-declare -A DAEMONS=()
+readonly ME=demo
 STARTED=$(date +%s%N)
-
-cli() { "$BUILD/bin/oneagent-csi" --data-dir "$DATA" "$@"; }
-
-stop() { # stop NAME: SIGTERM, wait
-  local pid=${DAEMONS[$1]:-}
-  [ -n "$pid" ] || return 0
-  unset "DAEMONS[$1]"
-  kill -TERM "$pid" 2>/dev/null || true
-  wait "$pid" 2>/dev/null || true
-}
-
-clean_up() {
-  local code=$?
-  local name
-  for name in "${!DAEMONS[@]}"; do stop "$name"; done
-  if [ "$code" -ne 0 ]; then
-    echo "--- the daemons' last lines:" >&2
-    tail -n 15 "$WORK"/*.log >&2 || true
-  fi
-  # The mount namespace ends with this script; the directory is ours alone.
-  grep -o " $KUBELET/pods/[^ ]*" /proc/self/mountinfo |
-    while read -r target; do umount "$target"; done || true
-  umount "$WORK" 2>/dev/null || true
-  rm -rf "$WORK"
-  exit "$code"
-}
+. "$(dirname "$(readlink -f "$0")")/../support/node.sh"
 trap clean_up EXIT
 
 step() {
   printf '\n\033[1m== %s\033[0m  (%d ms)\n' "$1" \
     $((($(date +%s%N) - STARTED) / 1000000))
 }
-fail() {
-  echo "demo: FAILED: $*" >&2
-  exit 1
-}
-wait_for() { # wait_for WHAT COMMAND…: at most 20 s
-  local what=$1
-  shift
-  local tries=0
-  until "$@" >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 400 ] || fail "no $what after 20 s"
-    sleep 0.05
-  done
-}
-
-target_of() { echo "$KUBELET/pods/uid-$1/volumes/kubernetes.io~csi/oneagent-bin/mount"; }
-
 publish() { # publish POD [FLAG…]
   local pod=$1
   shift
@@ -93,65 +51,15 @@ expect_line() { # expect_line POD VERSION TEXT
   [ "$3" = "$want" ] || fail "pod $1: expected '$want', saw '$3'"
   echo "  $1: $3"
 }
-apply_dynakube() { # apply_dynakube VERSION
-  cat >"$CRS/.demo.yaml" <<YAML
-apiVersion: dynatrace.com/v1beta6
-kind: DynaKube
-metadata: {name: demo, namespace: dynatrace}
-spec:
-  apiUrl: $API_URL
-  oneAgent:
-    applicationMonitoring: {version: $1}
----
-apiVersion: v1
-kind: Secret
-metadata: {name: demo, namespace: dynatrace}
-stringData: {apiToken: demo-token}
-YAML
-  mv "$CRS/.demo.yaml" "$CRS/demo.yaml"
-}
-current_version() {
-  cli -o json tenants | grep -q "\"state\": *\"ready\"" &&
-    cli agents | grep -q "$1" &&
-    cli -o json tenants | grep -q "\"version\": *\"$1\""
-}
-
-start() { # start NAME PROGRAM ARG…
-  local name=$1
-  shift
-  if [ "$name" = provisioner ] && [ -t 2 ]; then
-    "$@" & # its progress bars belong on the terminal
-  else
-    "$@" >"$WORK/$name.out" 2>"$WORK/$name.log" &
-  fi
-  DAEMONS[$name]=$!
-}
-
 step "a tenant API on loopback serves two agent versions as zips"
-mkdir -p "$WORK/tenant" "$CRS" "$KUBELET/pods"
-for version in $V1 $V2; do
-  "$BUILD/tests/agent-package" --agents "$BUILD/agents" --version "$version" \
-    --output "$WORK/tenant" --filler-mib 24
-done
-cat >"$WORK/tenant/tenant.json" <<'JSON'
-{"token": "demo-token",
- "connectionInfo": {"tenantUUID": "abc12345",
-                    "tenantToken": "demo-tenant-token",
-                    "communicationEndpoints": ["https://127.0.0.1:1"]}}
-JSON
-start tenant-api "$BUILD/tests/tenant-api" --port=0 \
-  --state-dir "$WORK/tenant" --rate 60000000
-wait_for "tenant API" grep -q http "$WORK/tenant-api.out"
-API_URL=$(head -n 1 "$WORK/tenant-api.out")
+mkdir -p "$CRS" "$KUBELET/pods"
+start_tenant_api 24 60000000 "$V1" "$V2"
 echo "  $API_URL"
 
 step "mounter on a socket, provisioner on a directory with a DynaKube and its Secret"
 apply_dynakube "$V1"
-start mounter "$BUILD/bin/oneagent-csi-mounter" --endpoint "unix://$SOCKET" \
-  --data-dir "$DATA" --kubelet-dir "$KUBELET" --node-id demo-node
-wait_for "mounter" cli probe --endpoint "$SOCKET"
-start provisioner "$BUILD/bin/oneagent-csi-provisioner" --data-dir "$DATA" \
-  --dynakube-dir "$CRS" --grace-period=0s --keep-versions=0
+start_mounter
+start_provisioner --grace-period=0s --keep-versions=0
 wait_for "agent $V1" current_version "$V1"
 cli agents
 cli tenants
