@@ -35,6 +35,7 @@
 #include "base/boot_id.h"
 #include "base/durable_file.h"
 #include "base/http_listener.h"
+#include "base/memory.h"
 #include "base/posix_status.h"
 #include "base/privilege.h"
 #include "base/status_macros.h"
@@ -72,6 +73,8 @@ constexpr absl::Duration kSocketInterval = absl::Seconds(1);
 // long they are answered without it before the next one waits.
 constexpr absl::Duration kIndexPatience = absl::Milliseconds(250);
 constexpr absl::Duration kIndexPause = absl::Seconds(1);
+// What the allocator may keep between two bursts.
+constexpr size_t kSpareMemory = 8 << 20;
 // For calls that are answered but not yet read by their caller.
 constexpr absl::Duration kShutdownGrace = absl::Milliseconds(500);
 
@@ -283,6 +286,7 @@ void MounterDaemon::Parts::EachSecond() {
     health.readiness().Set("registration", registration->CheckRegistered());
   }
   PrepareAgain();
+  ReturnFreeMemory(kSpareMemory);
 }
 
 void MounterDaemon::Parts::PrepareAgain() {

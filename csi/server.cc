@@ -1,15 +1,18 @@
 #include "csi/server.h"
 
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/server_posix.h>
 
 #include <cstddef>
+#include <cstdio>
 #include <thread>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/mutex.h"
@@ -22,6 +25,20 @@ namespace {
 // kubelet's do not ping at all. (A dead peer of a unix socket is seen at once,
 // so we need not ping either.)
 constexpr int kLeastPingIntervalMs = 10'000;
+
+// gRPC and Protobuf would write to stderr by themselves whenever a client does
+// something wrong: past the log, and waiting for whoever reads it. The client
+// is told. What remains is gRPC's last word before it aborts.
+void LastWordsOnly(gpr_log_func_args* args) {
+  if (absl::StartsWith(args->message, "assertion failed")) {
+    std::fprintf(stderr, "%s:%d: %s\n", args->file, args->line, args->message);
+  }
+}
+
+void SilenceLibraries() {
+  google::protobuf::SetLogHandler(nullptr);
+  gpr_set_log_function(LastWordsOnly);
+}
 
 struct Listener {
   explicit Listener(std::unique_ptr<ListeningSocket> listening)
@@ -63,13 +80,15 @@ void GrpcServiceDeleter::operator()(grpc::Service* service) const {
 }
 
 struct Server::State {
+  Options options;
   std::vector<GrpcService> services;
   std::unique_ptr<grpc::Server> server;
   std::vector<std::unique_ptr<Listener>> listeners;
 };
 
-Server::Server(std::vector<GrpcService> services)
+Server::Server(std::vector<GrpcService> services, const Options& options)
     : state_(std::make_unique<State>()) {
+  state_->options = options;
   state_->services = std::move(services);
 }
 
@@ -79,13 +98,20 @@ Server::~Server() {
 }
 
 absl::Status Server::Start() {
-  // It would write to stderr by itself, waiting for a reader and past the log,
-  // whenever a client sends a string that is not UTF-8. gRPC refuses the call.
-  google::protobuf::SetLogHandler(nullptr);
+  SilenceLibraries();
   grpc::ServerBuilder builder;
   for (const GrpcService& service : state_->services) {
     builder.RegisterService(service.get());
   }
+  // gRPC 1.51 looks at a message's size before it is inflated only. Nobody who
+  // calls us compresses; who does is told UNIMPLEMENTED.
+  for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(
+                                 state_->options.longest_idle)));
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   builder.AddChannelArgument(

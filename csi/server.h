@@ -15,6 +15,7 @@
 #define CSI_SERVER_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,15 +26,25 @@
 namespace oneagent {
 
 inline constexpr int kMaxMessageBytes = 4 << 20;
+// Calls at once on one connection. Kubelet makes a connection for each call;
+// sidecars and the CLI ask one thing after the other.
+inline constexpr int kMaxStreams = 100;
 
 class Server {
  public:
-  explicit Server(std::vector<GrpcService> services);
+  struct Options {
+    // A connection without a call is closed after this, whatever state it is
+    // in: so are those of clients that stopped halfway.
+    absl::Duration longest_idle = absl::Minutes(10);
+  };
+  explicit Server(std::vector<GrpcService> services)
+      : Server(std::move(services), Options()) {}
+  Server(std::vector<GrpcService> services, const Options& options);
   // StopAccepting and Shutdown, as far as they have not happened.
   ~Server();
 
-  // Internal when gRPC does not start. Once, before Listen. Keeps Protobuf from
-  // writing to stderr, in the whole process.
+  // Internal when gRPC does not start. Once, before Listen. Keeps gRPC and
+  // Protobuf from writing to stderr, in the whole process.
   absl::Status Start();
 
   void Listen(std::unique_ptr<ListeningSocket> socket);

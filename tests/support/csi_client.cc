@@ -57,6 +57,18 @@ void FillCapability(CsiPublishCall::Capability capability,
   if (capability == CsiPublishCall::Capability::kBlock) out->mutable_block();
 }
 
+::csi::v1::NodePublishVolumeRequest MessageOf(const CsiPublishCall& call) {
+  ::csi::v1::NodePublishVolumeRequest request;
+  request.set_volume_id(call.volume_id);
+  request.set_target_path(call.target_path);
+  request.set_readonly(call.read_only);
+  FillCapability(call.capability, &request);
+  request.mutable_volume_context()->insert(call.context.begin(),
+                                           call.context.end());
+  request.mutable_secrets()->insert(call.secrets.begin(), call.secrets.end());
+  return request;
+}
+
 CsiUsage UsageOf(const VolumeUsage& usage) {
   return {.used = usage.used(),
           .total = usage.total(),
@@ -90,6 +102,10 @@ CsiPublishCall KubeletPublishCall(
   call.context["csi.storage.k8s.io/serviceAccount.name"] = pod.service_account;
   call.context["csi.storage.k8s.io/ephemeral"] = "true";
   return call;
+}
+
+std::string SerializedPublish(const CsiPublishCall& call) {
+  return MessageOf(call).SerializeAsString();
 }
 
 void MakeKubeletDirs(const std::string& target_path) {
@@ -160,16 +176,9 @@ void TestCsiClient::CancelAll() {
 }
 
 absl::Status TestCsiClient::Publish(const CsiPublishCall& call) {
-  ::csi::v1::NodePublishVolumeRequest request;
-  request.set_volume_id(call.volume_id);
-  request.set_target_path(call.target_path);
-  request.set_readonly(call.read_only);
-  FillCapability(call.capability, &request);
-  request.mutable_volume_context()->insert(call.context.begin(),
-                                           call.context.end());
-  request.mutable_secrets()->insert(call.secrets.begin(), call.secrets.end());
   ::csi::v1::NodePublishVolumeResponse response;
-  return state_->Call<Node>(&Node::Stub::NodePublishVolume, request, &response);
+  return state_->Call<Node>(&Node::Stub::NodePublishVolume, MessageOf(call),
+                            &response);
 }
 
 absl::Status TestCsiClient::Unpublish(const std::string& volume_id,

@@ -49,6 +49,9 @@ CsiPublishCall KubeletPublishCall(
     const std::string& volume_name,
     const std::map<std::string, std::string>& attributes);
 
+// The call's message as it is on the wire.
+std::string SerializedPublish(const CsiPublishCall& call);
+
 // What kubelet makes before it calls: the target's parent, 0750. Aborts the
 // test process when it cannot.
 void MakeKubeletDirs(const std::string& target_path);
