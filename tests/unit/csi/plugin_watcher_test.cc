@@ -50,7 +50,7 @@ class PluginWatcherTest : public testing::Test {
   }
 
   TempDir dir_;
-  const SystemClock clock_;
+  SystemClock clock_;
   const Log log_{{.component = "mounter", .level = LogLevel::kError}, clock_};
   const std::string registry_ = dir_.MakeDir("registry");
   const std::string csi_socket_ = dir_.Path("csi.sock");
