@@ -71,8 +71,9 @@ void Registration::RunOnce() {
     keeper_.Close();  // 1
     Failpoint("register:1");
   }
+  if (!server_.CheckReachable().ok()) ForgetSocket();
   keeper_.RunOnce();  // 2, 3
-  SayWhenNobodyAsks();
+  SayWhenKubeletIsSilent();
 }
 
 absl::Status Registration::CheckRegistered() {
@@ -85,6 +86,12 @@ absl::Status Registration::CheckRegistered() {
 }
 
 void Registration::Withdraw() { keeper_.Close(); }
+
+void Registration::ForgetSocket() {
+  MutexLock lock(mu_);
+  opened_at_ = absl::InfiniteFuture();
+  said_registered_ = false;
+}
 
 absl::Status Registration::CheckDriverAnswers() const {
   RETURN_IF_ERROR(csi_server_.CheckReachable());
@@ -102,17 +109,16 @@ absl::Status Registration::BeforeOpening() {
   RETURN_IF_ERROR(CheckDriverAnswers());
   MutexLock lock(mu_);
   opened_at_ = clock_.Now();
-  said_registered_ = false;
   return absl::OkStatus();
 }
 
-void Registration::SayWhenNobodyAsks() {
+void Registration::SayWhenKubeletIsSilent() {
   MutexLock lock(mu_);
   if (clock_.Now() - opened_at_ < kVerdictWithin) return;
   opened_at_ = absl::InfiniteFuture();
   log_.Warning("kubelet does not register the driver",
                {{"socket", RegistrationSocket(options_.directory)},
-                {"error", absl::StrCat("nobody asked for it in ",
+                {"error", absl::StrCat("it has said nothing in ",
                                        FormatGoDuration(kVerdictWithin))}});
 }
 

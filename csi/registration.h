@@ -73,8 +73,10 @@ class Registration {
   absl::Status BeforeOpening();
   void OnVerdict(const RegistrationVerdict& verdict);
   bool IsToBeMadeAnew();
+  // What was known of one that is gone.
+  void ForgetSocket();
   // Once for each socket.
-  void SayWhenNobodyAsks();
+  void SayWhenKubeletIsSilent();
 
   const Options options_;
   const Server& csi_server_;

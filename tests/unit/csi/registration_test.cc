@@ -218,6 +218,18 @@ TEST_F(RegistrationTest, AgreementEndsTheWaitAndTheCount) {
   EXPECT_LE(TimeToANewSocket(), absl::Seconds(1) + absl::Milliseconds(100));
 }
 
+TEST_F(RegistrationTest, IsNotRegisteredWhereSomebodyElseTookThePath) {
+  ServeCsi();
+  registration_->RunOnce();
+  Tell(true);
+  EXPECT_OK(registration_->CheckRegistered());
+  ASSERT_EQ(unlink(socket_.c_str()), 0);
+  ASSERT_OK_AND_ASSIGN(const auto other, ListeningSocket::Open(socket_));
+  registration_->RunOnce();
+  EXPECT_THAT(registration_->CheckRegistered(),
+              StatusIs(absl::StatusCode::kUnavailable));
+}
+
 // kubelet says it again whenever it starts; a new socket is news.
 TEST_F(RegistrationTest, AgreementIsSaidOnceForEachSocket) {
   ServeCsi();
@@ -227,6 +239,7 @@ TEST_F(RegistrationTest, AgreementIsSaidOnceForEachSocket) {
   EXPECT_EQ(Count(Said(), "registered with kubelet"), 1);
   ASSERT_EQ(unlink(socket_.c_str()), 0);
   registration_->RunOnce();
+  EXPECT_FALSE(registration_->CheckRegistered().ok());
   Tell(true);
   EXPECT_EQ(Count(Said(), "registered with kubelet"), 2);
 }
