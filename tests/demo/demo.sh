@@ -8,23 +8,16 @@
 set -euo pipefail
 
 readonly BUILD=$(readlink -f "${1:?build directory}")
-if [ "${ONEAGENT_DEMO_UNSHARED:-}" != 1 ]; then
-  ONEAGENT_DEMO_UNSHARED=1 exec unshare --mount --propagation private \
-    "$0" "$BUILD"
-fi
+readonly ME=demo
+. "$(dirname "$(readlink -f "$0")")/../support/node.sh"
+enter_own_mounts "$0" "$BUILD"
 
 readonly V1=1.301.0.20260101-000001
 readonly V2=1.302.0.20260201-000002
-readonly WORK=$(mktemp -d /tmp/oneagent-demo.XXXXXX)
-# Overlays cannot have their upper layers on an overlay, as /tmp of a container.
-[ "$(stat -f -c %T "$WORK")" != overlayfs ] ||
-  mount -t tmpfs -o mode=700 none "$WORK"
+make_work
 readonly DATA=$WORK/data KUBELET=$WORK/kubelet SOCKET=$WORK/csi.sock
 readonly CRS=$WORK/dynakubes
-readonly ME=demo
 STARTED=$(date +%s%N)
-. "$(dirname "$(readlink -f "$0")")/../support/node.sh"
-trap clean_up EXIT
 
 step() {
   printf '\n\033[1m== %s\033[0m  (%d ms)\n' "$1" \

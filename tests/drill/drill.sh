@@ -10,22 +10,15 @@
 set -euo pipefail
 
 readonly BUILD=$(readlink -f "${1:?build directory}")
-if [ "${ONEAGENT_DRILL_UNSHARED:-}" != 1 ]; then
-  ONEAGENT_DRILL_UNSHARED=1 exec unshare --mount --propagation private \
-    "$0" "$BUILD"
-fi
+readonly ME=drill
+. "$(dirname "$(readlink -f "$0")")/../support/node.sh"
+enter_own_mounts "$0" "$BUILD"
 
 readonly V1=1.301.0.20260101-000001
 readonly V2=1.302.0.20260201-000002
-readonly WORK=$(mktemp -d /tmp/oneagent-drill.XXXXXX)
-# Overlays cannot have their upper layers on an overlay, as /tmp of a container.
-[ "$(stat -f -c %T "$WORK")" != overlayfs ] ||
-  mount -t tmpfs -o mode=700 none "$WORK"
+make_work
 readonly DATA=$WORK/data KUBELET=$WORK/var/lib/kubelet
 readonly SOCKET=$WORK/csi/csi.sock CRS=$WORK/dynakubes
-readonly ME=drill
-. "$(dirname "$(readlink -f "$0")")/../support/node.sh"
-trap clean_up EXIT
 
 # As in the containers: data directory and socket are where the CLI looks.
 oneagent-csi() {
@@ -60,6 +53,9 @@ publish() { eval "$(publish_call "$@")" >/dev/null; }
 unpublish() { eval "$(unpublish_call "$1")" >/dev/null; }
 
 is_refused() { cli -o json tenants | grep -q '"state": *"failed"'; }
+is_held() { # is_held POD: by the holder
+  find "/proc/${DAEMONS[holder]}/fd" -lname "$(target_of "$1")/*" | grep -q .
+}
 logged() { grep -q -- "$1" "$WORK/mounter.log" "$WORK/provisioner.log"; }
 story_of() { echo "cat mounter.log provisioner.log | grep volume=csi-$1 | sort"; }
 
@@ -108,6 +104,7 @@ show "grep mounter/daemon mounter.log | tail -n 1"
 # ---- a pod hangs in Terminating: a process holds a file of its volume
 
 start holder tail -f "$(target_of web-1)/agent/installer.version"
+wait_for "open file" is_held web-1
 block terminating-call
 show "$(unpublish_call web-1)"
 show "grep NodeUnpublishVolume mounter.log | tail -n 1"

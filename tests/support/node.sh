@@ -1,14 +1,29 @@
 # One node for shell scripts that show the shipped programs: a directory of its
 # own, a tenant API on loopback, mounter and provisioner, and CSI calls as
-# kubelet makes them. To be sourced; the caller has set, in a mount namespace
-# of its own:
+# kubelet makes them. To be sourced, in this order:
 #
-#   BUILD    the build directory
-#   WORK     an empty directory that is no overlay and is removed at the end
-#   DATA KUBELET SOCKET CRS   paths below it
-#   ME       what failures begin with
+#   BUILD=…; ME=…             the build directory; what failures begin with
+#   . node.sh
+#   enter_own_mounts "$0" "$BUILD"
+#   make_work                 WORK: a directory that is removed at the end
+#   DATA=$WORK/… KUBELET=$WORK/… SOCKET=$WORK/… CRS=$WORK/…
 
 declare -A DAEMONS=()
+
+# Runs SCRIPT again in a mount namespace of its own, once.
+enter_own_mounts() { # enter_own_mounts SCRIPT ARG…
+  [ "${ONEAGENT_UNSHARED:-}" != 1 ] || return 0
+  ONEAGENT_UNSHARED=1 exec unshare --mount --propagation private "$@"
+}
+
+make_work() {
+  WORK=$(mktemp -d "/tmp/oneagent-$ME.XXXXXX")
+  trap clean_up EXIT
+  # Overlays cannot have their upper layers on an overlay, as a container's
+  # /tmp is.
+  [ "$(stat -f -c %T "$WORK")" != overlayfs ] ||
+    mount -t tmpfs -o mode=700 none "$WORK"
+}
 
 cli() { "$BUILD/bin/oneagent-csi" --data-dir "$DATA" "$@"; }
 
@@ -56,10 +71,10 @@ clean_up() { # for trap … EXIT
     tail -n 15 "$WORK"/*.log >&2 || true
   fi
   # The mount namespace ends with this script; the directory is ours alone.
-  grep -o " $KUBELET/pods/[^ ]*" /proc/self/mountinfo |
+  grep -o " ${KUBELET:-$WORK}/pods/[^ ]*" /proc/self/mountinfo |
     while read -r target; do umount "$target"; done || true
   cd /
-  umount "$DATA" 2>/dev/null || true
+  umount "${DATA:-$WORK/data}" 2>/dev/null || true
   umount "$WORK" 2>/dev/null || true
   rm -rf "$WORK"
   exit "$code"

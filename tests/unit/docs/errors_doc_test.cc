@@ -107,7 +107,7 @@ TEST(ErrorsDocTest, SaysWhatEachTextMeansAndWhatToDo) {
   }
 }
 
-TEST(ErrorsDocTest, TextsAreLowerCaseWithoutFullStop) {
+TEST(ErrorsDocTest, NoTextEndsInAFullStop) {
   for (const auto& [text, files] : FindErrorTexts()) {
     EXPECT_FALSE(absl::EndsWith(text, ".") && !absl::EndsWith(text, "..."))
         << text << "   (of " << absl::StrJoin(files, ", ") << ")";
