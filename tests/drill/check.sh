@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Compares what docs/runbook.md shows with what drill.sh prints now. Each
+# Compares what the documents show with what drill.sh prints now. Each
 #
 #   <!-- drill: NAME -->
 #   ```
 #   …
 #   ```
 #
-# of the runbook is the drill's block of that name, but for times, durations,
-# sizes, ids, ports and the width of columns. With --write the blocks are put
-# into the runbook as they are now.
+# in docs/ is the drill's block of that name, but for times, durations, sizes,
+# ids, ports and the width of columns. With --write the blocks are put into the
+# documents as they are now.
 #
 #   tests/drill/check.sh BUILD_DIR [--write]
 set -euo pipefail
 
 readonly HERE=$(dirname "$(readlink -f "$0")")
-readonly RUNBOOK=$HERE/../../docs/runbook.md
+readonly DOCUMENTS=$HERE/../../docs
 readonly DIR=$(mktemp -d)
 trap 'rm -rf "$DIR"' EXIT
 
-# With the blocks of the transcript in place of the runbook's own.
-refill() { # refill TRANSCRIPT <RUNBOOK
+# With the blocks of the transcript in place of the document's own.
+refill() { # refill TRANSCRIPT <DOCUMENT
   awk -v transcript="$1" '
     BEGIN {
       while ((getline line < transcript) > 0) {
@@ -36,9 +36,8 @@ refill() { # refill TRANSCRIPT <RUNBOOK
       name = $3
       if (!(name in block)) {
         print "check: the drill has no block " name > "/dev/stderr"
-        exit failed = 1
+        exit 1
       }
-      used[name] = 1
       getline
       print
       printf "%s", block[name]
@@ -47,14 +46,7 @@ refill() { # refill TRANSCRIPT <RUNBOOK
       next
     }
     { print }
-    END {
-      for (name in block) {
-        if (failed || name in used) continue
-        print "check: the runbook does not show block " name > "/dev/stderr"
-        failed = 1
-      }
-      exit failed
-    }'
+  '
 }
 
 normalized() {
@@ -71,14 +63,24 @@ normalized() {
 }
 
 "$HERE/drill.sh" "$1" >"$DIR/transcript"
-refill "$DIR/transcript" <"$RUNBOOK" >"$DIR/new"
-if [ "${2:-}" = --write ]; then
-  cp "$DIR/new" "$RUNBOOK"
-  exit
-fi
-diff -u --label docs/runbook.md <(normalized <"$RUNBOOK") \
-  --label "what the drill prints" <(normalized <"$DIR/new") || {
-  echo "check: docs/runbook.md shows something else than the drill prints;" \
-    "see the difference above, then tests/drill/check.sh $1 --write" >&2
-  exit 1
-}
+failed=0
+for name in $(sed -n 's/^=== //p' "$DIR/transcript"); do
+  grep -qx -- "<!-- drill: $name -->" "$DOCUMENTS"/*.md || {
+    echo "check: no document shows block $name" >&2
+    failed=1
+  }
+done
+for document in $(grep -l '^<!-- drill: ' "$DOCUMENTS"/*.md); do
+  refill "$DIR/transcript" <"$document" >"$DIR/new"
+  if [ "${2:-}" = --write ]; then
+    cp "$DIR/new" "$document"
+    continue
+  fi
+  diff -u --label "$(basename "$document")" <(normalized <"$document") \
+    --label "what the drill prints" <(normalized <"$DIR/new") || {
+    echo "check: $(basename "$document") shows something else than the drill" \
+      "prints; see above, then tests/drill/check.sh $1 --write" >&2
+    failed=1
+  }
+done
+exit "$failed"

@@ -34,7 +34,8 @@ block() { printf '=== %s\n' "$1"; }
 
 # show COMMAND: the command and what it prints. Its exit code is no matter.
 show() {
-  printf '$ %s\n' "${1//$WORK/}"
+  local shown=${1//$BUILD\/bin\//}
+  printf '$ %s\n' "${shown//$WORK/}"
   { eval "$1" 2>&1 || true; } | sed "s#$WORK##g"
 }
 
@@ -186,3 +187,20 @@ show "oneagent-csi volumes"
 show "oneagent-csi doctor"
 rm -f "$DATA"/index.db.damaged-*
 unpublish web-3
+
+# ---- what the log looks like
+
+stop mounter
+start_mounter --log-format=json --log-level=warning,node=info
+publish web-4 --dynakube nobody --attribute retryTimeout=0s
+block log-json
+show "tail -n 1 mounter.log"
+unpublish web-4
+stop mounter
+start_mounter --log-level=warning,node=info
+publish web-4 --dynakube nobody --attribute retryTimeout=0s
+block log-text
+show "tail -n 1 mounter.log"
+unpublish web-4
+block log-level
+show "$BUILD/bin/oneagent-csi-mounter --log-level=info,wombat=debug"
