@@ -2,11 +2,18 @@
 
 #include <malloc.h>
 
+#include <algorithm>
+
 namespace oneagent {
 
-void ReturnFreeMemory(size_t spare) {
-  // Of all arenas.
-  if (mallinfo2().fordblks > spare) malloc_trim(0);
+bool MemoryTrim::RunOnce() {
+  // Of all arenas; what was returned still counts as free.
+  const size_t free_bytes = mallinfo2().fordblks;
+  returned_ = std::min(returned_, free_bytes);
+  if (free_bytes - returned_ <= spare_) return false;
+  malloc_trim(0);
+  returned_ = free_bytes;
+  return true;
 }
 
 }  // namespace oneagent

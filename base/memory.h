@@ -9,8 +9,18 @@ namespace oneagent {
 // Gives freed memory back to the kernel when the allocator keeps more than
 // `spare` bytes of it. glibc does so by itself only at the end of its heap: a
 // burst of calls, or a hostile client, would be seen in the process's size for
-// as long as it lives. Cheap when there is nothing to do. Thread-safe.
-void ReturnFreeMemory(size_t spare);
+// as long as it lives. One thread at a time.
+class MemoryTrim {
+ public:
+  explicit MemoryTrim(size_t spare) : spare_(spare) {}
+
+  // True when there was something to give. Cheap when not.
+  bool RunOnce();
+
+ private:
+  const size_t spare_;
+  size_t returned_ = 0;  // of what is free now, what the kernel has already
+};
 
 }  // namespace oneagent
 

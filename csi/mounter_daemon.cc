@@ -185,6 +185,7 @@ struct MounterDaemon::Parts {
   std::unique_ptr<Server> server;
   std::unique_ptr<SocketKeeper> keeper;
   std::unique_ptr<Registration> registration;  // null: not our business
+  MemoryTrim trim{kSpareMemory};
   std::unique_ptr<PeriodicTask> keeping;
   std::unique_ptr<HttpListener> health_listener;
 };
@@ -286,7 +287,7 @@ void MounterDaemon::Parts::EachSecond() {
     health.readiness().Set("registration", registration->CheckRegistered());
   }
   PrepareAgain();
-  ReturnFreeMemory(kSpareMemory);
+  trim.RunOnce();
 }
 
 void MounterDaemon::Parts::PrepareAgain() {

@@ -97,18 +97,17 @@ BenchNode::BenchNode(const std::string& mounter_program)
 }
 
 void BenchNode::StartMounter() {
-  const std::string socket = dir_.Path("csi.sock");
   mounter_ = std::make_unique<Daemon>(
-      std::vector<std::string>{mounter_program_, "--endpoint", socket,
+      std::vector<std::string>{mounter_program_, "--endpoint", socket(),
                                "--data-dir", data_dir_, "--kubelet-dir",
                                kubelet_dir_, "--node-id", "bench",
                                "--log-level", "warning"},
       dir_.Path("mounter.log"));
-  TestCsiClient starting(socket, TestCsiClient::Connections::kOnePerCall);
+  TestCsiClient starting(socket(), TestCsiClient::Connections::kOnePerCall);
   for (int i = 0; i < 5000 && !starting.Probe().ok(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  client_ = std::make_unique<TestCsiClient>(socket);
+  client_ = std::make_unique<TestCsiClient>(socket());
   Require(client_->Probe().status());
 }
 

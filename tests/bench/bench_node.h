@@ -22,6 +22,7 @@ class BenchNode {
   explicit BenchNode(const std::string& mounter_program);
   ~BenchNode();
 
+  std::string socket() const { return dir_.Path("csi.sock"); }
   TestCsiClient& client() { return *client_; }
   const Layout& layout() const { return layout_; }
   const std::string& kubelet_dir() const { return kubelet_dir_; }

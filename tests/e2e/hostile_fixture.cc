@@ -109,8 +109,8 @@ void HostileTest::ExpectOnlyItsOwnLog() {
   const std::string log = node_.MounterLog();
   for (const absl::string_view line :
        absl::StrSplit(log, '\n', absl::SkipEmpty())) {
-    EXPECT_THAT(std::string(line),
-                testing::MatchesRegex("20[-0-9T:.]+Z [A-Z]+ mounter .*"));
+    ASSERT_THAT(std::string(line),
+                testing::MatchesRegex("20[-0-9T:.]+Z [A-Z]+ mounter.*"));
     for (const char c : line) {
       ASSERT_TRUE(absl::ascii_isprint(static_cast<unsigned char>(c))) << line;
     }

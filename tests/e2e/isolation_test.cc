@@ -22,6 +22,8 @@
 #include "base/durable_file.h"
 #include "base/mutex.h"
 #include "tests/e2e/node.h"
+#include "tests/support/http_client.h"
+#include "tests/support/plugin_watcher.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/syscall_watch.h"
 
@@ -40,14 +42,28 @@ int InChild(const std::function<int()>& body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+// A TCP socket by itself leads nowhere: connecting it is another call.
+bool IsTcpSocket(const WatchedCall& call) {
+  return call.number == SYS_socket &&
+         (call.arguments[0] == AF_INET || call.arguments[0] == AF_INET6) &&
+         (call.arguments[1] & 0xF) == SOCK_STREAM;
+}
+
 // Refuses what leaves the machine, and remembers it.
 class NoWayOut {
  public:
-  NoWayOut()
-      : watch_(OutgoingCalls(), [this](const WatchedCall& call) {
+  enum class Sockets {
+    kUnix,
+    kUnixAndListening,  // TCP as well, to be listened on
+  };
+  explicit NoWayOut(Sockets sockets = Sockets::kUnix)
+      : watch_(OutgoingCalls(), [this, sockets](const WatchedCall& call) {
           MutexLock lock(mu_);
           ++seen_;
           if (IsUnixOnly(call)) return 0;
+          if (sockets == Sockets::kUnixAndListening && IsTcpSocket(call)) {
+            return 0;
+          }
           refused_.push_back(Describe(call));
           return EPERM;
         }) {}
@@ -143,6 +159,18 @@ TEST(NoWayOutTest, BitesWhateverWayIsTried) {
   }
 }
 
+TEST(NoWayOutTest, ASocketToListenOnIsNoWayOutEither) {
+  NoWayOut guard(NoWayOut::Sockets::kUnixAndListening);
+  EXPECT_EQ(InChild([&] {
+              guard.Enter()();
+              const int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+              if (tcp < 0 || socket(AF_INET, SOCK_DGRAM, 0) >= 0) return 1;
+              return ConnectOut(tcp);
+            }),
+            EPERM);
+  EXPECT_EQ(guard.refused().size(), 2u);
+}
+
 TEST(NoWayOutTest, LetsUnixSocketsWork) {
   NoWayOut guard;
   EXPECT_EQ(InChild([&] {
@@ -209,6 +237,27 @@ TEST_F(IsolationTest, TheMounterOpensNoOutgoingConnection) {
   node_.StartMounter({}, guard.Enter());
   for (const char* const pod : {"app", "host", "open"}) {
     EXPECT_OK(node_.Unpublish(pod));
+  }
+  EXPECT_EQ(node_.mounter().Terminate(), 0);
+  ExpectNothingRefused(guard);
+}
+
+TEST_F(IsolationTest, NorDoesItWhenItRegistersItselfAndServesItsHealth) {
+  TempDir registry;
+  const int port = FreePort();
+  NoWayOut guard(NoWayOut::Sockets::kUnixAndListening);
+  node_.StartMounter({absl::StrCat("--registration-dir=", registry.path()),
+                      absl::StrCat("--kubelet-socket-path=", node_.socket()),
+                      absl::StrCat("--health-address=127.0.0.1:", port)},
+                     guard.Enter());
+  {
+    const PluginWatcher kubelet({.directory = registry.path()});
+    EXPECT_TRUE(Node::WaitUntil([&] { return !kubelet.Drivers().empty(); }));
+    EXPECT_OK(node_.Publish({.pod = "a"}));
+    EXPECT_EQ(HttpAsk(port, "/healthz").status, 200);
+    EXPECT_TRUE(Node::WaitUntil(
+        [&] { return HttpAsk(port, "/readyz").status == 200; }));
+    EXPECT_OK(node_.Unpublish("a"));
   }
   EXPECT_EQ(node_.mounter().Terminate(), 0);
   ExpectNothingRefused(guard);

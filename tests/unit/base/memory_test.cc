@@ -32,14 +32,18 @@ std::unique_ptr<char[]> UseMuchAndKeepTheLast() {
   return std::move(pieces.back());
 }
 
-TEST(ReturnFreeMemoryTest, ReturnsWhatIsMoreThanSpare) {
+TEST(MemoryTrimTest, ReturnsWhatIsMoreThanSpareOnce) {
+  MemoryTrim generous(/*spare=*/1 << 30);
+  MemoryTrim trim(/*spare=*/8 << 20);
+  trim.RunOnce();  // what others left
   const size_t before = ResidentBytes();
   const std::unique_ptr<char[]> last = UseMuchAndKeepTheLast();
   ASSERT_GT(ResidentBytes(), before + (32 << 20));
-  ReturnFreeMemory(/*spare=*/1 << 30);
+  EXPECT_FALSE(generous.RunOnce());
   EXPECT_GT(ResidentBytes(), before + (32 << 20));
-  ReturnFreeMemory(/*spare=*/8 << 20);
+  EXPECT_TRUE(trim.RunOnce());
   EXPECT_LT(ResidentBytes(), before + (16 << 20));
+  EXPECT_FALSE(trim.RunOnce());
 }
 
 }  // namespace
