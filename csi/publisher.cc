@@ -112,6 +112,8 @@ absl::StatusOr<PublishResult> Publisher::Publish(
   if (attempt.known && attempt.known->boot_id != options_.boot_id) {
     // An index that cannot be written to says so again in step 4.
     (void)index_.ReleaseLease(request.volume_id, clock_.Now());
+    attempt.was_empty = WasPublishedEmpty(request.volume_id,
+                                          request.target_path, attempt.known);
     attempt.known.reset();
   }
   // A record that cannot be read may be that of a living mount.
@@ -180,6 +182,8 @@ absl::StatusOr<std::optional<PublishResult>> Publisher::FindPublished(
     return StillEmpty(attempt);
   }
   if (mounted) return JudgeMounted(attempt);
+  // No pod of an earlier boot runs, and a full directory takes no agent.
+  if (attempt.was_empty) (void)DeleteTarget(*attempt.target);
   attempt.record_in_use = false;
   attempt.target_free = true;
   return std::optional<PublishResult>();

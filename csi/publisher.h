@@ -104,6 +104,9 @@ class Publisher {
     bool target_free = false;
     bool target_made = false;     // end of step 5: a directory may be there
     bool may_be_mounted = false;  // step 6 was begun
+    // Published empty in an earlier boot: what its pod wrote into a bare
+    // directory may still be there.
+    bool was_empty = false;
     // When the first call came that found no turn, if one did.
     std::optional<absl::Time> waiting_since = {};
     // The index would not take the failure: nor will it take what follows.

@@ -216,6 +216,7 @@ absl::Status VolumeReconciler::Settle(const std::string& id, const Found* found,
     ++result.recovered;
     Tell(id, VolumeChange::kRecovered);
   } else {
+    DeleteBareTarget(evidence);
     return Drop(id, now, result);
   }
   Presence presence = Look(row);
@@ -344,6 +345,19 @@ absl::Status VolumeReconciler::SettleWaiting(const Evidence& evidence,
     }
   }
   return Keep(evidence, row);
+}
+
+// An empty volume may have been a bare directory, which its pod could fill. The
+// reboot has ended the pod; without its record nobody would know that this may
+// go, publish would find a full target and Unpublish could not remove it.
+void VolumeReconciler::DeleteBareTarget(const Evidence& evidence) {
+  for (const auto* const known : {&evidence.record, &evidence.row}) {
+    if (!known->has_value() || (*known)->state != VolumeState::kEmpty) continue;
+    const absl::StatusOr<ResolvedTarget> target =
+        targets_.Resolve((*known)->target);
+    // Refused where something is mounted on it or in it.
+    if (target.ok()) (void)DeleteTarget(target->target());
+  }
 }
 
 // Row first: a directory without a row is found again.

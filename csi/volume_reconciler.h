@@ -15,7 +15,8 @@
 //                                        unmounted it and the pod may still be
 //                                        there; publish mounts it again
 //   failed so far (`waiting`), `empty`   row as recorded
-//   anything of an earlier boot          no row; directory to trash
+//   anything of an earlier boot          no row; directory to trash; of a
+//                                        volume published empty the target too
 //   a directory without readable record  to trash, unless the mount table
 //                                        shows a mount of it
 //   a row with nothing to it             deleted
@@ -119,6 +120,7 @@ class VolumeReconciler {
                            absl::Time now, ReconcileResult& result);
   // The record calls the volume empty, at the target that `row` names.
   bool IsRecordedEmpty(const Evidence& evidence, const VolumeRow& row) const;
+  void DeleteBareTarget(const Evidence& evidence);
   absl::Status Drop(const std::string& id, absl::Time now,
                     ReconcileResult& result);
   void Tell(const std::string& id, VolumeChange change) const;

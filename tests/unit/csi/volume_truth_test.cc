@@ -264,6 +264,40 @@ TEST_F(VolumeTruthTest, RecordedEmptyVolumeWithoutRowGetsItsNotice) {
   ExpectEmptyWithNotice(1);
 }
 
+// A reboot ends the pod, not what it wrote into a bare directory; and after a
+// reconcile no record says any more that this may be deleted.
+class BareDirectoryTest : public VolumeTruthTest,
+                          public testing::WithParamInterface<bool> {
+ protected:
+  void WriteAndReboot() {
+    world_.fake.FailAlways(FakeMounter::Verb::kMountEmpty,
+                           absl::InternalError("no tmpfs"));
+    PublishEmpty(1);
+    std::filesystem::create_directory(world_.Target(1) + "/log");
+    std::filesystem::create_directory_symlink(world_.dir.path(),
+                                              world_.Target(1) + "/link");
+    world_.fake.Heal();
+    world_.Reboot();
+    if (GetParam()) world_.Reconcile();
+  }
+};
+
+TEST_P(BareDirectoryTest, OfAnEarlierBootMakesRoomForTheAgent) {
+  WriteAndReboot();
+  EXPECT_THAT(Publish(1), IsOkAndHolds(PublishOutcome::kMounted));
+}
+
+TEST_P(BareDirectoryTest, OfAnEarlierBootGoesWithUnpublish) {
+  WriteAndReboot();
+  EXPECT_OK(
+      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).status);
+  EXPECT_FALSE(world_.Exists(world_.Target(1)));
+}
+
+// Kubelet may be faster than the reconcile.
+INSTANTIATE_TEST_SUITE_P(Reconciled, BareDirectoryTest, testing::Bool(),
+                         testing::PrintToStringParamName());
+
 TEST_F(VolumeTruthTest, OneUnreadableRecordDoesNotBlockTheOthers) {
   EXPECT_OK(Publish(1));
   EXPECT_OK(Publish(2));
