@@ -14,6 +14,7 @@
 #define TESTS_SUPPORT_KUBELET_DISK_H_
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,7 +27,10 @@ struct KubeletVolumeKey {
   std::string pod_uid;
   std::string name;
 
-  auto operator<=>(const KubeletVolumeKey&) const = default;
+  bool operator==(const KubeletVolumeKey&) const = default;
+  bool operator<(const KubeletVolumeKey& other) const {
+    return std::tie(pod_uid, name) < std::tie(other.pod_uid, other.name);
+  }
 };
 
 // vol_data.json of an inline volume; all of it are strings.

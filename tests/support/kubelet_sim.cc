@@ -43,11 +43,21 @@ void KubeletSim::ForceDeletePod(const std::string& uid) { api_.erase(uid); }
 
 void KubeletSim::Stop() {
   running_ = false;
-  if (options_.driver.cancel_all) options_.driver.cancel_all();
+  AbandonCalls();
   for (auto& [unused, thread] : threads_) thread.join();
   threads_.clear();
   MutexLock lock(mu_);
   results_.clear();
+}
+
+// More than once: an operation may be about to make its next call.
+void KubeletSim::AbandonCalls() {
+  for (;;) {
+    options_.driver.cancel_all();
+    MutexLock lock(mu_);
+    if (results_.size() == threads_.size()) return;
+    answered_.WaitFor(mu_, kLook);
+  }
 }
 
 void KubeletSim::Start() {

@@ -10,11 +10,9 @@
 //   kubelet.DeletePod("u1");
 //   ASSERT_TRUE(kubelet.RunUntil([&] { return kubelet.IsGone("u1"); }));
 //
-// What it does as kubelet does (Kubernetes sources, pkg/kubelet and
-// pkg/volume):
-// - One volume is mounted and unmounted as kubelet_driver.h says, each call on
-// a
-//   connection of its own with a deadline of two minutes.
+// What it does as kubelet does (sources: pkg/kubelet and pkg/volume):
+// - One volume is mounted and unmounted as kubelet_driver.h says: each call has
+//   a connection of its own and a deadline of two minutes.
 // - Each pair of pod and volume has one operation at a time, the pairs run side
 //   by side; failures are backed off, anew for another kind of operation
 //   (nestedpendingoperations.go). kubelet_rules.h has the waits and the codes.
@@ -181,6 +179,7 @@ class KubeletSim {
   void ReadResults();
   void Apply(const Result& result);
   void ApplyMount(const KubeletVolumeKey& key, const KubeletOutcome& outcome);
+  void AbandonCalls();
   void Reconstruct();
   bool HasVolumes(const std::string& uid) const;
   void LetDeletedPodsGo();
