@@ -13,7 +13,6 @@
 namespace oneagent {
 namespace {
 
-using ::testing::Contains;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
