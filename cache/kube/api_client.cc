@@ -202,6 +202,9 @@ absl::Duration ApiClient::Silence() const {
 }
 
 void ApiClient::DropConnections(const std::string& cause) {
+  // From now on it is the new connections that are listened to.
+  common_.last_byte = std::chrono::steady_clock::now();
+  common_.is_connected = false;
   EndAll(absl::UnavailableError(cause));
   multi_ = NewMulti();
 }
@@ -215,13 +218,23 @@ void ApiClient::RemoveAbandoned() {
   }
 }
 
+// libcurl makes a connection for each request that begins while there is none
+// to share: so one goes ahead, and the others follow when it is answered.
+bool ApiClient::MayStart() const {
+  return common_.is_connected || !exchanges_.contains(opening_);
+}
+
 void ApiClient::StartNew() {
-  while (!new_.empty()) {
-    for (const Id id : std::exchange(new_, {})) {
-      const auto found = exchanges_.find(id);
-      if (found == exchanges_.end()) continue;
-      absl::Status started = Start(*found->second, CurrentToken());
-      if (!started.ok()) End(id, std::move(started));
+  while (!new_.empty() && MayStart()) {
+    const Id id = new_.front();
+    new_.pop_front();
+    const auto found = exchanges_.find(id);
+    if (found == exchanges_.end()) continue;
+    absl::Status started = Start(*found->second, CurrentToken());
+    if (!started.ok()) {
+      End(id, std::move(started));
+    } else if (!common_.is_connected) {
+      opening_ = id;
     }
   }
 }
@@ -253,6 +266,11 @@ void ApiClient::Conclude(ApiExchange* exchange, int code) {
   const Id id = exchange->id();
   absl::StatusOr<ApiAnswer> result = exchange->Conclude(code);
   curl_multi_remove_handle(multi_.get(), exchange->curl());
+  if (code != CURLE_OK) common_.is_connected = false;
+  // Those that wait for it would fare no better.
+  if (id == opening_ && !result.ok() && !exchange->is_answered()) {
+    EndNew(result.status());
+  }
   if (result.ok() && result->code == kUnauthorized) {
     const std::string token = CurrentToken();
     // It was replaced while the request was under way.
@@ -282,8 +300,12 @@ void ApiClient::EndAll(const absl::Status& status) {
   }
 }
 
+void ApiClient::EndNew(const absl::Status& status) {
+  for (const Id id : std::exchange(new_, {})) End(id, status);
+}
+
 void ApiClient::WaitForWork() {
-  if (!new_.empty()) return;
+  if (!new_.empty() && MayStart()) return;
   absl::Duration wait = kLongestWait;
   if (!timers_.empty()) {
     wait = std::clamp(absl::FromChrono(timers_.begin()->first -

@@ -20,6 +20,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -104,6 +105,7 @@ class ApiClient {
   bool RunPosted();
   void RunTimers();
   void RemoveAbandoned();
+  bool MayStart() const;
   void StartNew();
   void Transfer();
   void Conclude(ApiExchange* exchange, int code);
@@ -111,6 +113,7 @@ class ApiClient {
   absl::Status Start(ApiExchange& exchange, const std::string& token);
   void End(Id id, absl::StatusOr<ApiAnswer> result);
   void EndAll(const absl::Status& status);
+  void EndNew(const absl::Status& status);
   // The token for a request that begins now; "" for none.
   std::string CurrentToken();
 
@@ -122,7 +125,8 @@ class ApiClient {
   Id last_id_ = 0;
   MultiHandle multi_;  // before the exchanges, whose handles are in it
   std::map<Id, std::unique_ptr<ApiExchange>> exchanges_;
-  std::vector<Id> new_;        // not yet started
+  std::deque<Id> new_;         // not yet started
+  Id opening_ = 0;             // not answered yet, and so is nobody
   std::vector<Id> abandoned_;  // to be taken out of the multi handle
   std::multimap<SteadyTime, Timer> timers_;
 

@@ -72,6 +72,7 @@ absl::Status ApiExchange::Prepare(const std::string& token) {
   curl_easy_reset(curl);
   token_ = token;
   body_.clear();
+  is_answered_ = false;
   error_[0] = '\0';
   std::vector<std::string> headers = {"Accept: application/json", "Expect:"};
   if (!token_.empty()) {
@@ -116,10 +117,10 @@ void ApiExchange::SetConnection() {
   curl_easy_setopt(curl, CURLOPT_USERAGENT, common_.user_agent.c_str());
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, kReceiveBuffer);
-  // All streams share a connection where the server can do that; so a request
-  // waits for the one that is being made.
+  // All streams share a connection where the server can do that. (Not with
+  // CURLOPT_PIPEWAIT: of those that wait, libcurl 7.88 lets one go for each
+  // that ends, and watches do not end. The client sees to it.)
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_2TLS});
-  curl_easy_setopt(curl, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                    CurlMilliseconds(kConnectTimeout));
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
@@ -172,6 +173,8 @@ size_t ApiExchange::OnHeaderLine(char* data, size_t size, size_t count,
                                  void* self) {
   auto* const exchange = static_cast<ApiExchange*>(self);
   const absl::string_view line(data, size * count);
+  exchange->is_answered_ = true;
+  exchange->common_.is_connected = true;
   exchange->common_.last_byte = std::chrono::steady_clock::now();
   const bool is_end = line == "\r\n" || line == "\n";
   if (is_end && !exchange->is_muted_ && exchange->handlers_.on_open &&

@@ -41,6 +41,8 @@ class ApiExchange {
     std::string user_agent;
     // When the server was last heard of, in whatever exchange.
     std::chrono::steady_clock::time_point last_byte = {};
+    // The last thing that happened was an answer, not a connection's end.
+    bool is_connected = false;
   };
 
   ApiExchange(uint64_t id, Common& common, ApiRequest request,
@@ -58,6 +60,8 @@ class ApiExchange {
   // No handler is called from now on.
   void Mute() { is_muted_ = true; }
   bool is_muted() const { return is_muted_; }
+  // The server has said something.
+  bool is_answered() const { return is_answered_; }
 
   // How the try ended, by libcurl's CURLcode.
   absl::StatusOr<ApiAnswer> Conclude(int code);
@@ -87,6 +91,7 @@ class ApiExchange {
   std::string error_;  // libcurl's buffer
   std::string body_;
   bool is_muted_ = false;
+  bool is_answered_ = false;
   bool is_too_large_ = false;
   bool is_ended_by_handler_ = false;
 };

@@ -21,6 +21,9 @@ constexpr std::array<absl::string_view, 2> kFeaturePrefixes = {
 // A day: nobody waits longer for a new version on purpose.
 constexpr int32_t kLongestApiPauseMinutes = 24 * 60;
 
+// Of the Secret with the tenant's token, after the DynaKube's name.
+constexpr char kTenantSecret[] = "-oneagent-tenant-secret";
+
 std::string Feature(const v1::DynaKube& dynakube, absl::string_view name) {
   const auto& annotations = dynakube.metadata().annotations();
   for (const absl::string_view prefix : kFeaturePrefixes) {
@@ -122,11 +125,25 @@ absl::StatusOr<std::string> ApiUrl(const std::string& url) {
   return plain;
 }
 
+const std::string& TokensSecret(const v1::DynaKube& dynakube) {
+  const std::string& tokens = dynakube.spec().tokens();
+  return tokens.empty() ? dynakube.metadata().name() : tokens;
+}
+
+// A DNS-1123 subdomain, as names of Secrets and ConfigMaps are.
+bool IsObjectName(absl::string_view name) {
+  return !name.empty() && name.size() <= 253 &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           const auto u = static_cast<unsigned char>(c);
+           return absl::ascii_islower(u) || absl::ascii_isdigit(u) ||
+                  c == '-' || c == '.';
+         });
+}
+
 absl::StatusOr<std::string> ApiToken(const v1::DynaKube& dynakube,
                                      const ClusterState& state) {
   const v1::ObjectMeta& meta = dynakube.metadata();
-  const std::string& name =
-      dynakube.spec().tokens().empty() ? meta.name() : dynakube.spec().tokens();
+  const std::string& name = TokensSecret(dynakube);
   const std::string what =
       absl::StrCat("Secret ", meta.namespace_(), "/", name);
   const v1::Secret* secret = FindObject(state.secrets, meta.namespace_(), name);
@@ -201,6 +218,21 @@ absl::Duration ApiPause(const v1::DynaKube& dynakube) {
 
 }  // namespace
 
+std::vector<ObjectReference> ReferencesOf(const v1::DynaKube& dynakube) {
+  using Kind = ObjectReference::Kind;
+  const std::string& name = dynakube.metadata().name();
+  std::vector<ObjectReference> references;
+  const auto add = [&](Kind kind, std::string object) {
+    if (IsObjectName(object)) references.push_back({kind, std::move(object)});
+  };
+  add(Kind::kSecret, TokensSecret(dynakube));
+  add(Kind::kSecret, absl::StrCat(name, kTenantSecret));
+  add(Kind::kSecret, absl::StrCat(name, kProcessConfigSecret));
+  add(Kind::kSecret, dynakube.spec().proxy().value_from());
+  add(Kind::kConfigMap, dynakube.spec().trusted_cas());
+  return references;
+}
+
 int32_t MaxMountAttempts(const v1::DynaKube& dynakube) {
   int32_t attempts = 0;
   if (!absl::SimpleAtoi(Feature(dynakube, "max-csi-mount-attempts"),
@@ -223,7 +255,7 @@ absl::StatusOr<DesiredTenant> DesiredTenantOf(const v1::DynaKube& dynakube,
   desired.image = ModeOf(spec.one_agent()).code_modules_image();
   desired.tenant_uuid = connection.tenant_uuid();
   desired.tenant_token =
-      OperatorsData(dynakube, state, "-oneagent-tenant-secret", "tenant-token");
+      OperatorsData(dynakube, state, kTenantSecret, "tenant-token");
   desired.process_config =
       OperatorsData(dynakube, state, kProcessConfigSecret, kProcessConfigKey);
   desired.endpoints = connection.endpoints();

@@ -2,8 +2,10 @@
 #ifndef CACHE_KUBE_DESIRED_STATE_H_
 #define CACHE_KUBE_DESIRED_STATE_H_
 
+#include <compare>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -44,6 +46,19 @@ struct DesiredTenant {
 
   bool operator==(const DesiredTenant&) const = default;
 };
+
+// A Secret or ConfigMap in a DynaKube's namespace.
+struct ObjectReference {
+  enum class Kind { kSecret, kConfigMap };
+  Kind kind = Kind::kSecret;
+  std::string name;
+
+  auto operator<=>(const ObjectReference&) const = default;
+};
+
+// What DesiredTenantOf looks up for this DynaKube, whether it is there or not;
+// a name that no object can have is left out.
+std::vector<ObjectReference> ReferencesOf(const v1::DynaKube& dynakube);
 
 // FailedPrecondition naming object, field and cause when something that is
 // referred to is not there or not usable (no apiUrl, no token Secret, missing

@@ -18,7 +18,7 @@ namespace oneagent {
 struct SourceProblem {
   std::string object;  // "<file>:<line>", or "DynaKube <ns>/<name>"
   std::string cause;
-  std::string dynakube;  // the one that is affected, if that is known
+  std::string dynakube = {};  // the one that is affected, if that is known
 
   bool operator==(const SourceProblem&) const = default;
 };

@@ -1,73 +1,23 @@
 #include "cache/kube/manifest_reader.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "proto/json.h"
+#include "cache/kube/object_json.h"
 
 namespace oneagent {
 namespace {
 
-constexpr char kGroup[] = "dynatrace.com/";
-constexpr std::array<absl::string_view, 6> kVersions = {
-    "v1beta1", "v1beta2", "v1beta3", "v1beta4", "v1beta5", "v1beta6"};
-
-bool IsDnsLabel(absl::string_view text) {
-  if (text.empty() || text.size() > 63 || text.back() == '-' ||
-      !absl::ascii_islower(static_cast<unsigned char>(text[0]))) {
-    return false;
-  }
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto u = static_cast<unsigned char>(c);
-    return absl::ascii_islower(u) || absl::ascii_isdigit(u) || c == '-';
-  });
-}
-
-// "spec.one_agent.host_group" as people write it.
-std::string JsonPath(absl::string_view path) {
-  std::string out;
-  bool raise = false;
-  for (const char c : path) {
-    if (c == '_') {
-      raise = true;
-      continue;
-    }
-    out += raise ? absl::ascii_toupper(static_cast<unsigned char>(c)) : c;
-    raise = false;
-  }
-  return out;
-}
-
-// Protobuf's "(spec.proxy): invalid value <value> for type …" without the
-// value, which may be a credential.
-std::string FieldCause(const absl::Status& status) {
-  absl::string_view message = status.message();
-  const size_t end = message.find("): ");
-  if (!absl::ConsumePrefix(&message, "(") || end == absl::string_view::npos) {
-    return "not a Kubernetes object";
-  }
-  return absl::StrCat(JsonPath(message.substr(0, end - 1)),
-                      ": not of the expected type");
-}
-
-template <typename Message>
-absl::StatusOr<Message> Parse(const std::string& json) {
-  Message message;
-  const absl::Status status = ParseJson(json, &message);
-  if (!status.ok()) return absl::InvalidArgumentError(FieldCause(status));
-  return message;
-}
+constexpr char kGroupPrefix[] = "dynatrace.com/";
 
 std::string FullName(const v1::ObjectMeta& meta) {
   return absl::StrCat(meta.namespace_(), "/", meta.name());
@@ -82,7 +32,7 @@ bool Contains(const std::vector<Object>& objects, const v1::ObjectMeta& meta) {
 
 absl::StatusOr<v1::Secret> ReadSecret(const std::string& json) {
   const absl::StatusOr<v1::SecretManifest> manifest =
-      Parse<v1::SecretManifest>(json);
+      ParseObject<v1::SecretManifest>(json);
   if (!manifest.ok()) return manifest.status();
   v1::Secret secret;
   for (const auto& [key, value] : manifest->data()) {
@@ -103,7 +53,7 @@ absl::StatusOr<v1::Secret> ReadSecret(const std::string& json) {
 // kind of their own, a plain List's do.
 absl::StatusOr<v1::ObjectHeader> ReadHeader(const std::string& json,
                                             const v1::ObjectHeader& list) {
-  absl::StatusOr<v1::ObjectHeader> header = Parse<v1::ObjectHeader>(json);
+  absl::StatusOr<v1::ObjectHeader> header = ParseObject<v1::ObjectHeader>(json);
   if (!header.ok()) return header;
   if (header->kind().empty()) {
     header->set_kind(std::string(absl::StripSuffix(list.kind(), "List")));
@@ -163,7 +113,7 @@ void ManifestReader::AddObject(const std::string& place,
                                const v1::ObjectHeader& header) {
   const std::string& kind = header.kind();
   const std::string& api = header.api_version();
-  if (kind == "DynaKube" && absl::StartsWith(api, kGroup)) {
+  if (kind == "DynaKube" && absl::StartsWith(api, kGroupPrefix)) {
     AddDynaKube(place, json, header);
   } else if (kind == "Secret" && api == "v1") {
     AddSecret(place, json, header);
@@ -176,20 +126,20 @@ void ManifestReader::AddDynaKube(const std::string& place,
                                  const std::string& json,
                                  const v1::ObjectHeader& header) {
   const std::string& name = header.metadata().name();
-  if (!IsDnsLabel(name)) {
+  if (!IsDynaKubeName(name)) {
     return AddBroken(place, "metadata.name: not a DNS-1035 label");
   }
   const absl::string_view version =
-      absl::StripPrefix(header.api_version(), kGroup);
-  if (std::find(kVersions.begin(), kVersions.end(), version) ==
-      kVersions.end()) {
-    return AddProblem(
-        place,
-        absl::StrCat("apiVersion ", header.api_version(),
-                     ": not supported, use ", kGroup, kVersions.back()),
-        name);
+      absl::StripPrefix(header.api_version(), kGroupPrefix);
+  if (std::find(kDynaKubeVersions.begin(), kDynaKubeVersions.end(), version) ==
+      kDynaKubeVersions.end()) {
+    return AddProblem(place,
+                      absl::StrCat("apiVersion ", header.api_version(),
+                                   ": not supported, use ", kGroupPrefix,
+                                   kDynaKubeVersions.back()),
+                      name);
   }
-  absl::StatusOr<v1::DynaKube> dynakube = Parse<v1::DynaKube>(json);
+  absl::StatusOr<v1::DynaKube> dynakube = ParseObject<v1::DynaKube>(json);
   if (!dynakube.ok()) {
     return AddProblem(place, dynakube.status().message(), name);
   }
@@ -220,7 +170,7 @@ void ManifestReader::AddConfigMap(const std::string& place,
                                   const std::string& json,
                                   const v1::ObjectHeader& header) {
   const std::string name = FullName(header.metadata());
-  absl::StatusOr<v1::ConfigMap> config_map = Parse<v1::ConfigMap>(json);
+  absl::StatusOr<v1::ConfigMap> config_map = ParseObject<v1::ConfigMap>(json);
   if (!config_map.ok()) {
     return AddProblem(place, absl::StrCat("ConfigMap ", name, ": ",
                                           config_map.status().message()));

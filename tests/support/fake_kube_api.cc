@@ -17,7 +17,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "proto/json.h"
-#include "tests/support/self_signed.h"
 
 namespace oneagent {
 namespace {
@@ -25,7 +24,7 @@ namespace {
 using google::protobuf::Struct;
 
 // Watches hold a thread each.
-constexpr size_t kThreads = 160;
+constexpr size_t kThreads = 400;
 constexpr char kGroupPath[] = "/apis/dynatrace.com";
 
 // On one line, as an API server sends it.
@@ -68,6 +67,13 @@ std::string StatusBody(int code, const std::string& reason,
   return Printed(status);
 }
 
+// Objects of a custom resource are the same in each version.
+std::string WithoutVersion(const std::string& path) {
+  const std::string prefix = absl::StrCat(kGroupPath, "/");
+  if (!absl::StartsWith(path, prefix)) return path;
+  return absl::StrCat(prefix, path.substr(path.find('/', prefix.size())));
+}
+
 std::string WantedName(const httplib::Request& request) {
   constexpr absl::string_view kByName = "metadata.name=";
   const std::string selector = request.get_param_value("fieldSelector");
@@ -83,11 +89,20 @@ int64_t IntParam(const httplib::Request& request, const char* name) {
 }  // namespace
 
 FakeKubeApi::FakeKubeApi(Options options) : options_(options) {
+  if (options_.tls) identity_ = MakeSelfSigned();
+  Listen(options_.port);
+}
+
+FakeKubeApi::~FakeKubeApi() { StopListening(); }
+
+void FakeKubeApi::Listen(int port) {
+  {
+    MutexLock lock(mu_);
+    stopping_ = false;
+  }
   if (options_.tls) {
-    const SelfSigned identity = MakeSelfSigned();
-    ca_pem_ = identity.pem;
-    server_ = std::make_unique<httplib::SSLServer>(identity.certificate.get(),
-                                                   identity.key.get());
+    server_ = std::make_unique<httplib::SSLServer>(identity_.certificate.get(),
+                                                   identity_.key.get());
   } else {
     server_ = std::make_unique<httplib::Server>();
   }
@@ -99,11 +114,10 @@ FakeKubeApi::FakeKubeApi(Options options) : options_(options) {
     Handle(request, response);
   };
   server_->Get(".*", handle).Post(".*", handle).Patch(".*", handle);
-  if (options_.port == 0) {
+  if (port == 0) {
     port_ = server_->bind_to_any_port("127.0.0.1");
   } else {
-    port_ =
-        server_->bind_to_port("127.0.0.1", options_.port) ? options_.port : -1;
+    port_ = server_->bind_to_port("127.0.0.1", port) ? port : -1;
   }
   if (port_ <= 0) abort();
   thread_ = std::thread([this] { server_->listen_after_bind(); });
@@ -111,7 +125,8 @@ FakeKubeApi::FakeKubeApi(Options options) : options_(options) {
   while (!server_->is_running()) std::this_thread::yield();
 }
 
-FakeKubeApi::~FakeKubeApi() {
+void FakeKubeApi::StopListening() {
+  if (!thread_.joinable()) return;
   {
     MutexLock lock(mu_);
     stopping_ = true;
@@ -129,24 +144,25 @@ void FakeKubeApi::Put(const std::string& collection, const std::string& json) {
   MutexLock lock(mu_);
   ++version_;
   Named object = WithVersion(json, version_);
-  std::string& stored = objects_[collection][object.name];
+  std::string& stored = objects_[WithoutVersion(collection)][object.name];
   const std::string type = stored.empty() ? "ADDED" : "MODIFIED";
   stored = std::move(object.json);
-  events_.push_back(
-      {version_, collection, object.name, EventLine(type, stored)});
+  events_.push_back({version_, WithoutVersion(collection), object.name,
+                     EventLine(type, stored)});
   changed_.NotifyAll();
 }
 
 void FakeKubeApi::Delete(const std::string& collection,
                          const std::string& name) {
   MutexLock lock(mu_);
-  const auto found = objects_[collection].find(name);
-  if (found == objects_[collection].end()) abort();
+  auto& objects = objects_[WithoutVersion(collection)];
+  const auto found = objects.find(name);
+  if (found == objects.end()) abort();
   ++version_;
   events_.push_back(
-      {version_, collection, name,
+      {version_, WithoutVersion(collection), name,
        EventLine("DELETED", WithVersion(found->second, version_).json)});
-  objects_[collection].erase(found);
+  objects.erase(found);
   changed_.NotifyAll();
 }
 
@@ -195,12 +211,17 @@ void FakeKubeApi::AddFault(KubeFault fault) {
   faults_.push_back(std::move(fault));
 }
 
-void FakeKubeApi::SetAway(bool is_away) {
+void FakeKubeApi::ClearFaults() {
   MutexLock lock(mu_);
-  is_away_ = is_away;
-  if (!is_away) return;
-  for (const auto& watch : watches_) watch->cut = true;
-  changed_.NotifyAll();
+  faults_.clear();
+}
+
+void FakeKubeApi::SetAway(bool is_away) {
+  if (is_away) {
+    StopListening();
+  } else {
+    Listen(port_);
+  }
 }
 
 void FakeKubeApi::SetHook(std::function<void(const KubeRequest&)> hook) {
@@ -218,6 +239,15 @@ int FakeKubeApi::CountRequests(absl::string_view part) const {
   return static_cast<int>(std::count_if(
       requests_.begin(), requests_.end(), [&](const KubeRequest& request) {
         return absl::StrContains(request.target, part);
+      }));
+}
+
+int FakeKubeApi::CountWatches(absl::string_view part) const {
+  MutexLock lock(mu_);
+  return static_cast<int>(std::count_if(
+      requests_.begin(), requests_.end(), [&](const KubeRequest& request) {
+        return absl::StrContains(request.target, "watch=true") &&
+               absl::StrContains(request.target, part);
       }));
 }
 
@@ -245,9 +275,6 @@ FakeKubeApi::Turn FakeKubeApi::Begin(const httplib::Request& request) {
   }
   if (hook) hook(seen);
   MutexLock lock(mu_);
-  if (is_away_) {
-    return {.is_faulty = true, .fault = {.kind = KubeFault::Kind::kCut}};
-  }
   for (KubeFault& fault : faults_) {
     if (fault.times == 0 || !absl::StrContains(request.target, fault.part)) {
       continue;
@@ -315,10 +342,23 @@ void FakeKubeApi::Route(const httplib::Request& request, const Turn& turn,
                                "],\"preferredVersion\":", entries[0], "}"),
                   turn, response);
   }
+  if (!IsServed(request.path)) {
+    return Refuse(404, "NotFound", "no such resource", turn, response);
+  }
   if (request.get_param_value("watch") == "true") {
     return StartWatch(request, turn, response);
   }
   List(request, turn, response);
+}
+
+bool FakeKubeApi::IsServed(const std::string& path) const {
+  if (!absl::StartsWith(path, kGroupPath)) return true;
+  MutexLock lock(mu_);
+  return std::any_of(versions_.begin(), versions_.end(),
+                     [&](const std::string& version) {
+                       return absl::StartsWith(
+                           path, absl::StrCat(kGroupPath, "/", version, "/"));
+                     });
 }
 
 void FakeKubeApi::List(const httplib::Request& request, const Turn& turn,
@@ -342,7 +382,7 @@ void FakeKubeApi::List(const httplib::Request& request, const Turn& turn,
       from = next.substr(colon + 1);
     }
     if (version < oldest_) more = "expired";
-    for (const auto& [key, object] : objects_[request.path]) {
+    for (const auto& [key, object] : objects_[WithoutVersion(request.path)]) {
       if (key < from || (!name.empty() && key != name)) continue;
       if (left-- == 0) {
         more = absl::StrCat(version, ":", key);
@@ -368,7 +408,7 @@ void FakeKubeApi::StartWatch(const httplib::Request& request, const Turn& turn,
                              httplib::Response& response) {
   auto watch = std::make_shared<Watch>();
   watch->target = request.target;
-  watch->collection = request.path;
+  watch->collection = WithoutVersion(request.path);
   watch->name = WantedName(request);
   watch->version = IntParam(request, "resourceVersion");
   watch->wants_bookmarks =
@@ -392,7 +432,7 @@ void FakeKubeApi::StartWatch(const httplib::Request& request, const Turn& turn,
                                                   httplib::DataSink& sink) {
         std::string bytes;
         bool is_cut = false;
-        const bool goes_on = NextBytes(*watch, &bytes, &is_cut);
+        const bool goes_on = *left == 0 || NextBytes(*watch, &bytes, &is_cut);
         const auto fits = std::min(static_cast<int64_t>(bytes.size()), *left);
         if (fits > 0) sink.write(bytes.data(), static_cast<size_t>(fits));
         *left -= fits;

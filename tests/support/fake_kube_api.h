@@ -21,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "tests/support/self_signed.h"
 
 namespace httplib {
 class Server;
@@ -76,17 +77,19 @@ class FakeKubeApi {
 
   int port() const { return port_; }
   std::string url() const;
-  const std::string& ca_pem() const { return ca_pem_; }  // with tls only
+  const std::string& ca_pem() const { return identity_.pem; }  // with tls only
 
-  // Adds or replaces an object of a collection (a path); gives it the next
-  // resource version and tells the watches.
+  // Adds or replaces an object of a collection (a path; of dynatrace.com in
+  // whatever version); gives it the next resource version and tells the
+  // watches.
   void Put(const std::string& collection, const std::string& json);
   void Delete(const std::string& collection, const std::string& name);
   // Versions up to now are gone: a watch or a page from an older one gets 410.
   void Compact();
   // Only this one is let in.
   void SetToken(std::string token);
-  // Served versions of dynatrace.com, preferred one first; none: 404.
+  // Served versions of dynatrace.com, preferred one first; none, or another
+  // one: 404.
   void SetVersions(std::vector<std::string> versions);
 
   void SendBookmarks();
@@ -95,14 +98,17 @@ class FakeKubeApi {
   void CutWatches();
   // Of several faults that fit, the first one that has requests left is used.
   void AddFault(KubeFault fault);
-  // From now on nobody is served any more, or served again: new requests are
-  // answered by closing the connection, watches are cut.
+  void ClearFaults();
+  // Nobody is served any more, connections are refused; served again, at the
+  // same port.
   void SetAway(bool is_away);
   // Called on the serving thread before a request is answered; may wait.
   void SetHook(std::function<void(const KubeRequest&)> hook);
 
   std::vector<KubeRequest> Requests() const;
   int CountRequests(absl::string_view part) const;
+  // Of these, the watches.
+  int CountWatches(absl::string_view part) const;
   int OpenWatches(absl::string_view part) const;
 
  private:
@@ -129,10 +135,13 @@ class FakeKubeApi {
     KubeFault fault;
   };
 
+  void Listen(int port);
+  void StopListening();
   void Handle(const httplib::Request& request, httplib::Response& response);
   Turn Begin(const httplib::Request& request);
   void Route(const httplib::Request& request, const Turn& turn,
              httplib::Response& response);
+  bool IsServed(const std::string& path) const;
   void Answer(int status, std::string body, const Turn& turn,
               httplib::Response& response);
   void Refuse(int status, const std::string& reason, const std::string& message,
@@ -146,7 +155,7 @@ class FakeKubeApi {
   void WaitForEnd();
 
   const Options options_;
-  std::string ca_pem_;
+  SelfSigned identity_;  // with tls only
   int port_ = 0;
   std::unique_ptr<httplib::Server> server_;
   std::thread thread_;
@@ -154,7 +163,6 @@ class FakeKubeApi {
   mutable Mutex mu_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  bool is_away_ ABSL_GUARDED_BY(mu_) = false;
   int64_t version_ ABSL_GUARDED_BY(mu_) = 100;
   int64_t oldest_ ABSL_GUARDED_BY(mu_) = 0;
   std::string token_ ABSL_GUARDED_BY(mu_) = kKubeApiToken;
