@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -100,11 +99,11 @@ std::vector<std::optional<uint16_t>> Families(const WatchedCall& call) {
 }  // namespace
 
 std::string WatchedCall::Memory(uint64_t address, size_t size) const {
+  const UniqueFd memory(open(absl::StrCat("/proc/", thread, "/mem").c_str(),
+                             O_RDONLY | O_CLOEXEC));
   std::string bytes(size, '\0');
-  iovec local = {.iov_base = bytes.data(), .iov_len = size};
-  iovec remote = {.iov_base = reinterpret_cast<void*>(address),
-                  .iov_len = size};
-  const ssize_t got = process_vm_readv(thread, &local, 1, &remote, 1, 0);
+  const ssize_t got =
+      pread(memory.get(), bytes.data(), size, static_cast<off_t>(address));
   bytes.resize(got < 0 ? 0 : static_cast<size_t>(got));
   return bytes;
 }
