@@ -91,7 +91,7 @@ void Scheduler::LookAtIndex(absl::Time now) {
                                 now + parts_.collector.limits().grace_period);
   }
   change_count_ = *count;
-  FollowVolumes();
+  FollowVolumes(now);
   if (!index_changed_) return;
   Report(Chore::kDeliverNotices, DeliverNotices());
   // A commit that is under way looks like a record without a row.
@@ -107,12 +107,15 @@ void Scheduler::LookAtIndex(absl::Time now) {
 
 // The mounter may have written of volumes that wait, and each reconcile may
 // have brought what they wait for.
-void Scheduler::FollowVolumes() {
+void Scheduler::FollowVolumes(absl::Time now) {
   {
     MutexLock lock(mu_);
     if (!std::exchange(volumes_may_go_, false) && !index_changed_) return;
   }
-  Report(Chore::kFollowVolumes, waiting_volumes_.Look());
+  const absl::StatusOr<bool> is_more = waiting_volumes_.Look(now);
+  Report(Chore::kFollowVolumes, is_more.status());
+  MutexLock lock(mu_);
+  volumes_may_go_ = volumes_may_go_ || !is_more.ok() || *is_more;
 }
 
 // Without an API server there is nowhere to send them but the log.

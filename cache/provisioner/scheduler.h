@@ -105,7 +105,7 @@ class Scheduler {
   };
 
   void LookAtIndex(absl::Time now);
-  void FollowVolumes();
+  void FollowVolumes(absl::Time now);
   absl::Status Recover();
   absl::Status DeliverNotices();
   void List(absl::Time now);

@@ -9,6 +9,15 @@
 namespace oneagent {
 namespace {
 
+// Failing open takes milliseconds, and a look comes once a second.
+constexpr absl::Duration kPassing = absl::Milliseconds(500);
+
+bool MayBePassing(const VolumeRow& volume, absl::Time now) {
+  const absl::Duration waited = now - volume.first_failure_at;
+  // Less than nothing: the clock was set back.
+  return waited >= absl::ZeroDuration() && waited < kPassing;
+}
+
 const TenantRow* Find(const std::vector<TenantRow>& tenants,
                       const std::string& dynakube) {
   for (const TenantRow& tenant : tenants) {
@@ -22,15 +31,20 @@ const TenantRow* Find(const std::vector<TenantRow>& tenants,
 
 }  // namespace
 
-absl::Status WaitingVolumes::Look() {
+absl::StatusOr<bool> WaitingVolumes::Look(absl::Time now) {
   ASSIGN_OR_RETURN(const std::vector<VolumeRow> volumes, index_.ListVolumes());
   ASSIGN_OR_RETURN(const std::vector<TenantRow> tenants, index_.ListTenants());
   std::map<std::string, bool> waiting;
+  bool is_more = false;
   for (const VolumeRow& volume : volumes) {
     if (volume.state != VolumeState::kWaiting) continue;
     const TenantRow* const tenant = Find(tenants, volume.dynakube);
     const bool has_agent = tenant != nullptr && !tenant->agent_id.empty();
     const auto before = said_.find(volume.id);
+    if (before == said_.end() && MayBePassing(volume, now)) {
+      is_more = true;
+      continue;
+    }
     if (before == said_.end()) {
       observer_.OnVolumeWaits(volume, tenant);
     } else if (has_agent && !before->second) {
@@ -39,7 +53,7 @@ absl::Status WaitingVolumes::Look() {
     waiting[volume.id] = has_agent;
   }
   said_ = std::move(waiting);
-  return absl::OkStatus();
+  return is_more;
 }
 
 }  // namespace oneagent

@@ -7,7 +7,8 @@
 #include <map>
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "cache/index/index.h"
 #include "cache/provisioner/observer.h"
 
@@ -19,8 +20,10 @@ class WaitingVolumes {
   WaitingVolumes(Index& index, CacheObserver& observer)
       : index_(index), observer_(observer) {}
 
-  // Tells the observer what is new since the last time. Errors: the index's.
-  absl::Status Look();
+  // Tells the observer what is new since the last time. True: there is more to
+  // say in a second. (A volume that failed a moment ago may be between two
+  // steps of failing open.) Errors: the index's.
+  absl::StatusOr<bool> Look(absl::Time now);
 
  private:
   Index& index_;

@@ -32,8 +32,10 @@ class WaitingVolumesTest : public NodeFixture {
     row.reason = "no agent";
     ASSERT_OK(mounter->RecordFailure(row, clock_.Now()));
   }
+  // A second later.
   std::vector<std::string> EventsOfALook() {
     observer_.Events();
+    clock_.Advance(absl::Seconds(1));
     node_->scheduler.ListOnce(clock_.Now());
     return observer_.Events();
   }
@@ -49,6 +51,14 @@ TEST_F(WaitingVolumesTest, AreSaidOnceAndOnceMoreWhenTheirAgentIsThere) {
   Settle();
   EXPECT_THAT(EventsOfALook(), Contains(absl::StrCat("can go v: ", kOne)));
   EXPECT_THAT(EventsOfALook(), IsEmpty());
+}
+
+TEST_F(WaitingVolumesTest, OnesThatFailOpenAtOnceDoNotWait) {
+  Fail("v");
+  node_->scheduler.ListOnce(clock_.Now());
+  EXPECT_THAT(observer_.Events(), Not(Contains(HasSubstr("waits"))));
+  // Nobody writes to the index, and still it is looked at again.
+  EXPECT_THAT(EventsOfALook(), Contains("waits v for nobody"));
 }
 
 TEST_F(WaitingVolumesTest, OfAReadyDynaKubeWaitForSomethingElse) {
