@@ -53,6 +53,10 @@ using MetricTable = std::vector<MetricInfo>;
 // From half a millisecond to ten seconds: what publish and unpublish take.
 std::vector<double> CallBuckets();
 
+// Of what Render makes.
+inline constexpr char kMetricsContentType[] =
+    "text/plain; version=0.0.4; charset=utf-8";
+
 class Metrics {
  public:
   using Values = std::vector<std::string>;  // of the labels, in table order

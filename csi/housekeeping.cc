@@ -132,7 +132,8 @@ void Housekeeping::CollectOnce() {
     observer->OnCollected(result);
   }
   LogChange(parts_.log, kCollection, result.status(), &collect_failure_);
-  if (!result.ok() || *result == VolumeCollection()) return;
+  if (!result.ok()) return;
+  if (result->volumes + result->host_storages + result->trees == 0) return;
   parts_.log.Info("volumes collected",
                   {{"volumes", absl::StrCat(result->volumes)},
                    {"host_storages", absl::StrCat(result->host_storages)},

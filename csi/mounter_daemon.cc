@@ -12,7 +12,7 @@
 //      good, whereas one without index fails open. Only an index of a newer
 //      program does.
 //   6  kubelet's directory
-//   7  /healthz and /readyz, if asked for
+//   7  /healthz, /readyz and /metrics, if asked for
 //   8  reconcile; when that fails it is tried again each second, while serving
 //   9  the socket, serving
 //   10 the registration socket, as soon as the first one answers: at once, or
@@ -46,6 +46,8 @@
 #include "csi/housekeeping.h"
 #include "csi/identity_service.h"
 #include "csi/listening_socket.h"
+#include "csi/mounter_gauges.h"
+#include "csi/mounter_metrics.h"
 #include "csi/node_service.h"
 #include "csi/periodic_task.h"
 #include "csi/publisher.h"
@@ -75,6 +77,10 @@ constexpr absl::Duration kIndexPatience = absl::Milliseconds(250);
 constexpr absl::Duration kIndexPause = absl::Seconds(1);
 // What the allocator may keep between two bursts.
 constexpr size_t kSpareMemory = 8 << 20;
+// Host storage and trash are measured soon after the start, then seldom: it
+// takes a walk over all their files.
+constexpr absl::Duration kFirstMeasure = absl::Seconds(3);
+constexpr absl::Duration kMeasureInterval = absl::Minutes(5);
 // For calls that are answered but not yet read by their caller.
 constexpr absl::Duration kShutdownGrace = absl::Milliseconds(500);
 
@@ -140,8 +146,8 @@ struct ComponentLogs {
 // In the order of construction; destroyed the other way round.
 struct MounterDaemon::Parts {
   Parts(std::unique_ptr<const ComponentLogs> component_logs,
-        const MounterConfig& config, std::string boot_id, MountApi api,
-        std::unique_ptr<Index> opened_index,
+        std::unique_ptr<MounterMetrics> counters, const MounterConfig& config,
+        std::string boot_id, MountApi api, std::unique_ptr<Index> opened_index,
         std::unique_ptr<TargetResolver> opened_targets, const Clock& clock);
 
   ~Parts() { stopping = true; }
@@ -167,6 +173,7 @@ struct MounterDaemon::Parts {
 
   UniqueFd data_lock;  // given up last
   const std::unique_ptr<const ComponentLogs> logs;
+  const std::unique_ptr<MounterMetrics> metrics;
   std::atomic<bool> stopping = false;
   const Layout layout;
   const std::string boot_id;
@@ -181,6 +188,7 @@ struct MounterDaemon::Parts {
   VolumeReconciler reconciler;
   VolumeCollector collector;
   MounterHealth health;
+  MounterGauges gauges;
   Housekeeping housekeeping;
   std::unique_ptr<Server> server;
   std::unique_ptr<SocketKeeper> keeper;
@@ -188,14 +196,18 @@ struct MounterDaemon::Parts {
   MemoryTrim trim{kSpareMemory};
   std::unique_ptr<PeriodicTask> keeping;
   std::unique_ptr<HttpListener> health_listener;
+  std::unique_ptr<HttpListener> metrics_listener;
+  std::unique_ptr<PeriodicTask> measuring;
 };
 
 MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
+                            std::unique_ptr<MounterMetrics> counters,
                             const MounterConfig& config, std::string boot,
                             MountApi api, std::unique_ptr<Index> opened_index,
                             std::unique_ptr<TargetResolver> opened_targets,
                             const Clock& clock)
     : logs(std::move(component_logs)),
+      metrics(std::move(counters)),
       layout(config.data_dir),
       boot_id(std::move(boot)),
       kubelet_dir(config.kubelet_dir),
@@ -222,6 +234,10 @@ MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
                 layout, *index, mounter, *targets,
                 GuardByQueue(volume_queue, kGuardPatience)),
       health(config.socket_path, config.probe_timeout),
+      gauges(layout, {.publisher = publisher,
+                      .stats = stats,
+                      .volume_queue = volume_queue,
+                      .metrics = metrics->metrics()}),
       housekeeping({.publisher = publisher,
                     .reconciler = reconciler,
                     .collector = collector,
@@ -229,7 +245,7 @@ MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
                     .guard = GuardByQueue(volume_queue, kGuardPatience),
                     .log = logs->volumes,
                     .clock = clock,
-                    .observers = {&health}}) {}
+                    .observers = {&health, metrics.get()}}) {}
 
 void MounterDaemon::Parts::ReconcileAtStart() {
   VolumeReconciler first(ReconcilerOptions(), layout, *index, mounter,
@@ -241,6 +257,13 @@ absl::Status MounterDaemon::Parts::ServeHttp(const MounterConfig& config) {
   ASSIGN_OR_RETURN(health_listener,
                    ListenForFlag("health-address", config.health_address,
                                  health.Pages(), logs->http));
+  ASSIGN_OR_RETURN(metrics_listener,
+                   ListenForFlag("metrics-address", config.metrics_address,
+                                 gauges.Pages(), logs->http));
+  if (metrics_listener != nullptr) {
+    measuring = std::make_unique<PeriodicTask>(
+        kFirstMeasure, kMeasureInterval, [this] { gauges.MeasureOnce(); });
+  }
   return absl::OkStatus();
 }
 
@@ -252,7 +275,8 @@ absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config) {
                                      .stats = stats,
                                      .volume_queue = volume_queue,
                                      .stats_queue = stats_queue,
-                                     .log = logs->node}));
+                                     .log = logs->node,
+                                     .metrics = *metrics}));
   server = std::make_unique<Server>(std::move(services));
   RETURN_IF_ERROR(server->Start());
   keeper = std::make_unique<SocketKeeper>(
@@ -299,17 +323,19 @@ void MounterDaemon::Parts::PrepareAgain() {
 namespace {
 
 absl::StatusOr<std::unique_ptr<Index>> OpenIndex(const MounterConfig& config,
-                                                 const Log& log) {
-  return Index::Open({.data_dir = config.data_dir,
-                      .open_unusable = true,
-                      .busy_timeout = kIndexPatience,
-                      .busy_pause = kIndexPause,
-                      .on_rebuilt = [&log](absl::string_view set_aside,
-                                           absl::string_view cause) {
-                        log.Warning("index rebuilt",
-                                    {{"cause", std::string(cause)},
-                                     {"set_aside", std::string(set_aside)}});
-                      }});
+                                                 const Log& log,
+                                                 MounterMetrics& metrics) {
+  return Index::Open(
+      {.data_dir = config.data_dir,
+       .open_unusable = true,
+       .busy_timeout = kIndexPatience,
+       .busy_pause = kIndexPause,
+       .on_rebuilt = [&log, &metrics](absl::string_view set_aside,
+                                      absl::string_view cause) {
+         metrics.OnIndexRebuilt();
+         log.Warning("index rebuilt", {{"cause", std::string(cause)},
+                                       {"set_aside", std::string(set_aside)}});
+       }});
 }
 
 }  // namespace
@@ -328,13 +354,15 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
   ASSIGN_OR_RETURN(
       const MountApi api,
       KernelMounter::Probe(layout.EmptyDir(), layout.VolumesDir()));
-  RETURN_IF_ERROR(DropPrivilegesExcept(KeptCapabilities()));     // 4
-  ASSIGN_OR_RETURN(auto index, OpenIndex(config, logs->index));  // 5
-  ASSIGN_OR_RETURN(auto targets, TargetResolver::Open(           // 6
+  RETURN_IF_ERROR(DropPrivilegesExcept(KeptCapabilities()));  // 4
+  ASSIGN_OR_RETURN(auto metrics, MounterMetrics::Create());
+  metrics->OnMountApi(api);
+  ASSIGN_OR_RETURN(auto index, OpenIndex(config, logs->index, *metrics));  // 5
+  ASSIGN_OR_RETURN(auto targets, TargetResolver::Open(                     // 6
                                      config.kubelet_dir, config.target_check));
-  auto parts =
-      std::make_unique<Parts>(std::move(logs), config, std::move(boot_id), api,
-                              std::move(index), std::move(targets), clock);
+  auto parts = std::make_unique<Parts>(
+      std::move(logs), std::move(metrics), config, std::move(boot_id), api,
+      std::move(index), std::move(targets), clock);
   parts->data_lock = std::move(data_lock);
   RETURN_IF_ERROR(parts->ServeHttp(config));        // 7
   parts->ReconcileAtStart();                        // 8

@@ -7,9 +7,9 @@
 #include "absl/status/statusor.h"
 #include "base/process_metrics.h"
 #include "base/status_macros.h"
+#include "base/tree_usage.h"
 #include "csi/call_cause.h"
 #include "csi/mounter_metrics.h"
-#include "csi/tree_usage.h"
 
 namespace oneagent {
 namespace {

@@ -31,6 +31,9 @@ constexpr absl::Duration kAnswerMargin = absl::Milliseconds(500);
 // Of one logged value: everything in a request may be hostile, and long.
 constexpr size_t kMostLogged = 512;
 
+// What is logged of a call that found no turn.
+constexpr char kNotBegun[] = "not begun";
+
 absl::Time QueueDeadline(const grpc::CallbackServerContext& context) {
   using SystemTime = std::chrono::system_clock::time_point;
   const SystemTime given = context.deadline();
@@ -41,13 +44,21 @@ absl::Time QueueDeadline(const grpc::CallbackServerContext& context) {
   return deadline - std::min(kAnswerMargin, (deadline - now) / 10);
 }
 
-// One call: what is logged of it, and its answer. Copyable, so that it can
-// wait in a queue.
+// Whoever counts calls of one kind; null: nobody does.
+using Counter = void (MounterMetrics::*)(const std::string& result,
+                                         const absl::Status& cause,
+                                         absl::Duration duration);
+
+// One call: what is logged and counted of it, and its answer. Copyable, so
+// that it can wait in a queue.
 class Call {
  public:
-  Call(LogMessage name, grpc::CallbackServerContext* context, const Log& log)
+  Call(LogMessage name, grpc::CallbackServerContext* context,
+       const NodeServiceParts& parts, Counter counter = nullptr)
       : name_(name),
-        log_(&log),
+        log_(&parts.log),
+        metrics_(&parts.metrics),
+        counter_(counter),
         context_(context),
         reactor_(context->DefaultReactor()),
         start_(std::chrono::steady_clock::now()) {}
@@ -75,7 +86,7 @@ class Call {
     Add("dynakube", dynakube);
   }
 
-  // Answers and logs. The context is gone after it.
+  // Answers, logs and counts. The context is gone after it.
   void Finish(const absl::Status& status, absl::string_view outcome = "") {
     AddEnd(status, outcome);
     if (status.ok()) {
@@ -90,6 +101,7 @@ class Call {
     if (!result.ok()) return Finish(result.status(), "failed");
     Add("agent", result->agent_id);
     Add("reason", result->reason);
+    reason_ = result->reason;
     if (result->failures > 0) {
       Add("failures", absl::StrCat(result->failures));
       Add("waited",
@@ -113,17 +125,35 @@ class Call {
  private:
   void AddEnd(const absl::Status& status, absl::string_view outcome) {
     Add("outcome", outcome);
-    fields_.emplace_back("duration", FormatGoDuration(Age()));
+    const absl::Duration age = Age();
+    fields_.emplace_back("duration", FormatGoDuration(age));
     fields_.emplace_back("code", absl::StatusCodeToString(status.code()));
     Add("error", status.message());
+    Count(status, outcome, age);
+  }
+
+  void Count(const absl::Status& status, absl::string_view outcome,
+             absl::Duration age) const {
+    if (counter_ == nullptr) return;
+    const std::string result = absl::IsInvalidArgument(status) ? kCallRefused
+                               : outcome == kNotBegun          ? kCallNotBegun
+                                                      : std::string(outcome);
+    (metrics_->*counter_)(result,
+                          status.ok() && !reason_.empty()
+                              ? absl::UnavailableError(reason_)
+                              : status,
+                          age);
   }
 
   LogMessage name_;
   const Log* log_;
+  MounterMetrics* metrics_;
+  Counter counter_;
   grpc::CallbackServerContext* context_;
   grpc::ServerUnaryReactor* reactor_;
   std::chrono::steady_clock::time_point start_;
   LogFields fields_;
+  std::string reason_;  // why a pod that was answered OK has no agent
 };
 
 void AddUsage(VolumeUsage::Unit unit, const VolumeFigures::Usage& figures,
@@ -160,7 +190,7 @@ class NodeService final : public ::csi::v1::Node::CallbackService {
                             NodeServiceCapability::RPC::VOLUME_CONDITION}) {
       response->add_capabilities()->mutable_rpc()->set_type(type);
     }
-    Call call("NodeGetCapabilities", context, parts_.log);
+    Call call("NodeGetCapabilities", context, parts_);
     call.FinishQuietly();
     return call.reactor();
   }
@@ -170,7 +200,7 @@ class NodeService final : public ::csi::v1::Node::CallbackService {
       const ::csi::v1::NodeGetInfoRequest* /*request*/,
       ::csi::v1::NodeGetInfoResponse* response) override {
     response->set_node_id(parts_.node_id);
-    Call call("NodeGetInfo", context, parts_.log);
+    Call call("NodeGetInfo", context, parts_);
     call.Finish(absl::OkStatus());
     return call.reactor();
   }
@@ -197,7 +227,7 @@ class NodeService final : public ::csi::v1::Node::CallbackService {
  private:
   grpc::ServerUnaryReactor* Refuse(LogMessage name,
                                    grpc::CallbackServerContext* context) {
-    Call call(name, context, parts_.log);
+    Call call(name, context, parts_);
     call.Finish(absl::UnimplementedError(
         absl::StrCat(name.text(), " is not implemented by this driver")));
     return call.reactor();
@@ -226,7 +256,7 @@ void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
            [call, missed, work = std::move(work)]() mutable {
              if (call.is_abandoned()) {
                if (missed) missed(call);
-               call.Finish(absl::CancelledError("caller is gone"), "not begun");
+               call.Finish(absl::CancelledError("caller is gone"), kNotBegun);
                return;
              }
              Failpoint("node:begun");
@@ -236,7 +266,7 @@ void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
            [call, missed, deadline, &queue]() mutable {
              if (absl::Now() < deadline) {
                call.Finish(absl::UnavailableError("mounter is shutting down"),
-                           "not begun");
+                           kNotBegun);
                return;
              }
              if (missed) missed(call);
@@ -244,7 +274,7 @@ void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
                              "no turn within the deadline: ", queue.running(),
                              " volume operations at work, ", queue.waiting(),
                              " waiting")),
-                         "not begun");
+                         kNotBegun);
            }});
 }
 
@@ -252,7 +282,7 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     grpc::CallbackServerContext* context,
     const ::csi::v1::NodePublishVolumeRequest* request,
     ::csi::v1::NodePublishVolumeResponse* /*response*/) {
-  Call call("NodePublishVolume", context, parts_.log);
+  Call call("NodePublishVolume", context, parts_, &MounterMetrics::OnPublish);
   call.Add("volume", request->volume_id());
   call.Add("target", request->target_path());
   const RawPublishRequest raw = RawOf(*request);
@@ -279,7 +309,8 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
     grpc::CallbackServerContext* context,
     const ::csi::v1::NodeUnpublishVolumeRequest* request,
     ::csi::v1::NodeUnpublishVolumeResponse* /*response*/) {
-  Call call("NodeUnpublishVolume", context, parts_.log);
+  Call call("NodeUnpublishVolume", context, parts_,
+            &MounterMetrics::OnUnpublish);
   const std::string& volume_id = request->volume_id();
   const std::string& target = request->target_path();
   call.Add("volume", volume_id);
@@ -307,7 +338,7 @@ grpc::ServerUnaryReactor* NodeService::NodeGetVolumeStats(
     grpc::CallbackServerContext* context,
     const ::csi::v1::NodeGetVolumeStatsRequest* request,
     ::csi::v1::NodeGetVolumeStatsResponse* response) {
-  Call call("NodeGetVolumeStats", context, parts_.log);
+  Call call("NodeGetVolumeStats", context, parts_);
   const std::string& volume_id = request->volume_id();
   const std::string& path = request->volume_path();
   call.Add("volume", volume_id);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "csi/grpc_service.h"
+#include "csi/mounter_metrics.h"
 #include "csi/publisher.h"
 #include "csi/volume_stats.h"
 #include "csi/work_queue.h"
@@ -24,6 +25,7 @@ struct NodeServiceParts {
   WorkQueue& volume_queue;
   WorkQueue& stats_queue;
   const Log& log;
+  MounterMetrics& metrics;
 };
 
 GrpcService NewNodeService(NodeServiceParts parts);

@@ -42,6 +42,8 @@ absl::StatusOr<VolumeCollection> VolumeCollector::RunOnce(absl::Time now) {
   if (boot_id.ok() && *boot_id == options_.boot_id) {
     first_error.Update(CollectVolumes(now, result));
     first_error.Update(CollectHostStorage(now, result));
+  } else {
+    result.in_doubt = true;
   }
   const absl::StatusOr<TrashResult> trash = EmptyTrash(
       layout_.TrashVolumes(), now - options_.trash_age, options_.stopped);

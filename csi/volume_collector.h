@@ -31,6 +31,8 @@ struct VolumeCollection {
   int64_t host_storages = 0;  // in trash
   int64_t trees = 0;          // deleted from trash
   int64_t bytes = 0;          // freed by that
+  // Only the trash was emptied: the index was not reconciled in this boot.
+  bool in_doubt = false;
 
   bool operator==(const VolumeCollection&) const = default;
 };

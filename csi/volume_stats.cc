@@ -167,6 +167,17 @@ void VolumeStats::Condition(const VolumeRow& row, const TreeUsage& usage,
   figures->condition = std::string(mounted.message());
 }
 
+TreeUsage VolumeStats::Total() const {
+  TreeUsage total;
+  MutexLock lock(mu_);
+  for (const auto& [id, count] : counts_) {
+    total.bytes += count.usage.bytes;
+    total.inodes += count.usage.inodes;
+    total.complete = total.complete && count.usage.complete;
+  }
+  return total;
+}
+
 void VolumeStats::RunOnce() {
   std::vector<std::pair<std::string, std::string>> due;
   const absl::Time now = clock_.Now();

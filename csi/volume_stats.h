@@ -19,9 +19,9 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/tree_usage.h"
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
-#include "csi/tree_usage.h"
 #include "overlay/mounter.h"
 #include "overlay/target_resolver.h"
 
@@ -60,6 +60,9 @@ class VolumeStats {
   absl::StatusOr<VolumeFigures> Get(absl::string_view volume_id,
                                     absl::string_view path);
 
+  // All that was counted last, together.
+  TreeUsage Total() const;
+
   // Counts what was asked for and is too old. For one thread.
   void RunOnce();
 
@@ -87,7 +90,7 @@ class VolumeStats {
   const TargetResolver& targets_;
   const Clock& clock_;
 
-  Mutex mu_;
+  mutable Mutex mu_;
   std::map<std::string, Count> counts_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -1,5 +1,6 @@
 #include "cache/provisioner/agent_installer.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,17 +67,22 @@ AgentInstaller::Download(const TenantAccess& access, const Platform& platform,
                    FindInstalled(identity));
   if (installed.has_value()) return std::unique_ptr<Flight>();
   const std::string part = store_.layout().StagingPart(id);
-  ASSIGN_OR_RETURN(const FetchResult fetched,
-                   api_.DownloadAgent(access, platform, identity.version, part,
-                                      [&](int64_t done, int64_t total) {
-                                        observer_.OnProgress(
-                                            TransferPhase::kDownload,
-                                            identity.version, done, total);
-                                      }));
+  const auto begin = std::chrono::steady_clock::now();
+  const absl::StatusOr<FetchResult> fetched =
+      api_.DownloadAgent(access, platform, identity.version, part,
+                         [&](int64_t done, int64_t total) {
+                           observer_.OnProgress(TransferPhase::kDownload,
+                                                identity.version, done, total);
+                         });
+  observer_.OnDownloaded(
+      {.status = fetched.status(),
+       .bytes = fetched.ok() ? fetched->bytes : 0,
+       .duration = absl::FromChrono(std::chrono::steady_clock::now() - begin)});
+  RETURN_IF_ERROR(fetched.status());
   flight->archive_ = {
       .path = part,
       .source = DeploymentApi::AgentUrl(access, identity.version),
-      .sha256 = fetched.sha256};
+      .sha256 = fetched->sha256};
   return flight;
 }
 

@@ -22,6 +22,7 @@
 #include "cache/provisioner/observers.h"
 #include "cache/provisioner/progress_bar.h"
 #include "cache/provisioner/provisioner.h"
+#include "cache/provisioner/provisioner_metrics.h"
 #include "cache/provisioner/shutdown.h"
 
 namespace oneagent {
@@ -32,9 +33,11 @@ namespace {
 constexpr absl::Duration kLongestEnd = absl::Seconds(3);
 constexpr absl::Duration kLongestStop = absl::Seconds(1);
 
-void Complain(const absl::Status& status) {
+// The exit code.
+int Complain(const absl::Status& status) {
   std::fprintf(stderr, "oneagent-csi-provisioner: %s\n",
                std::string(status.message()).c_str());
+  return 1;
 }
 
 // The signals that ask for an end, blocked in this thread and those it starts.
@@ -108,7 +111,10 @@ int Run(const ProvisionerConfig& config) {
   ProgressBar bar(STDERR_FILENO);
   LogObserver log_observer(log, bar);
   ProvisionerHealth health;
-  Observers observer({&log_observer, &health});
+  const absl::StatusOr<std::unique_ptr<ProvisionerMetrics>> metrics =
+      ProvisionerMetrics::Create(config.data_dir);
+  if (!metrics.ok()) return Complain(metrics.status());
+  Observers observer({&log_observer, &health, metrics->get()});
   Shutdown shutdown;
   const bool is_once = config.action == ProvisionerConfig::Action::kRunOnce;
   // Before anything that can block.
@@ -116,16 +122,14 @@ int Run(const ProvisionerConfig& config) {
   const absl::StatusOr<std::unique_ptr<HttpListener>> health_listener =
       ListenForFlag("health-address", config.health_address, health.Pages(),
                     http_log);
-  if (!health_listener.ok()) {
-    Complain(health_listener.status());
-    return 1;
-  }
+  if (!health_listener.ok()) return Complain(health_listener.status());
+  const absl::StatusOr<std::unique_ptr<HttpListener>> metrics_listener =
+      ListenForFlag("metrics-address", config.metrics_address,
+                    (*metrics)->Pages(), http_log);
+  if (!metrics_listener.ok()) return Complain(metrics_listener.status());
   absl::StatusOr<std::unique_ptr<Provisioner>> provisioner =
       Provisioner::Open(config, clock, observer, shutdown);
-  if (!provisioner.ok()) {
-    Complain(provisioner.status());
-    return 1;
-  }
+  if (!provisioner.ok()) return Complain(provisioner.status());
   bool ok = true;
   if (is_once) {
     ok = (*provisioner)->RunOnce();
@@ -153,10 +157,7 @@ int main(int argc, char** argv) {
   using Action = oneagent::ProvisionerConfig::Action;
   const absl::StatusOr<oneagent::ProvisionerConfig> config =
       oneagent::ParseProvisionerConfig(argc, argv);
-  if (!config.ok()) {
-    oneagent::Complain(config.status());
-    return 1;
-  }
+  if (!config.ok()) return oneagent::Complain(config.status());
   switch (config->action) {
     case Action::kHelp:
       std::fputs(oneagent::ProvisionerHelp().c_str(), stdout);
@@ -170,9 +171,6 @@ int main(int argc, char** argv) {
   }
   // Nothing that follows needs a capability, and there are no threads yet.
   const absl::Status dropped = oneagent::DropPrivilegesExcept({});
-  if (!dropped.ok()) {
-    oneagent::Complain(dropped);
-    return 1;
-  }
+  if (!dropped.ok()) return oneagent::Complain(dropped);
   return oneagent::Run(*config);
 }

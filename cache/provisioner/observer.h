@@ -27,6 +27,13 @@ struct ReconcileReport {
   absl::Duration duration;
 };
 
+// One download of an agent, with its attempts and their waits.
+struct DownloadReport {
+  absl::Status status;
+  int64_t bytes = 0;  // of the whole archive; 0 when it failed
+  absl::Duration duration;
+};
+
 enum class TransferPhase { kDownload, kUnpack };
 
 // What is done beside the reconciles, and again when it fails.
@@ -49,12 +56,14 @@ class CacheObserver {
   virtual void OnTurn(const absl::Status& /*index*/) {}
   // The DynaKubes were listed, or why not.
   virtual void OnListed(const absl::Status& /*status*/) {}
+  virtual void OnDownloaded(const DownloadReport& /*report*/) {}
   virtual void OnReconciled(const ReconcileReport& /*report*/) {}
   // A DynaKube that a complete list no longer has.
   virtual void OnDeleted(absl::string_view /*dynakube*/) {}
   // A problem that the last list did not have.
   virtual void OnProblem(const SourceProblem& /*problem*/) {}
   virtual void OnCollected(const CollectionResult& /*result*/) {}
+  virtual void OnCollectionFailed(const absl::Status& /*status*/) {}
   // A volume was published empty.
   virtual void OnNotice(const NoticeRow& /*notice*/) {}
   // A volume's publish failed, and kubelet tries again. `tenant`: as its

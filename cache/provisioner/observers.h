@@ -21,6 +21,9 @@ class Observers final : public CacheObserver {
   void OnListed(const absl::Status& status) override {
     for (CacheObserver* const each : observers_) each->OnListed(status);
   }
+  void OnDownloaded(const DownloadReport& report) override {
+    for (CacheObserver* const each : observers_) each->OnDownloaded(report);
+  }
   void OnReconciled(const ReconcileReport& report) override {
     for (CacheObserver* const each : observers_) each->OnReconciled(report);
   }
@@ -32,6 +35,11 @@ class Observers final : public CacheObserver {
   }
   void OnCollected(const CollectionResult& result) override {
     for (CacheObserver* const each : observers_) each->OnCollected(result);
+  }
+  void OnCollectionFailed(const absl::Status& status) override {
+    for (CacheObserver* const each : observers_) {
+      each->OnCollectionFailed(status);
+    }
   }
   void OnNotice(const NoticeRow& notice) override {
     for (CacheObserver* const each : observers_) each->OnNotice(notice);

@@ -313,7 +313,11 @@ bool Scheduler::CollectIfPossible() {
   const absl::StatusOr<CollectionResult> result =
       parts_.collector.RunOnce(tenants_known);
   Report(Chore::kCollect, result.status());
-  if (result.ok()) parts_.observer.OnCollected(*result);
+  if (result.ok()) {
+    parts_.observer.OnCollected(*result);
+  } else {
+    parts_.observer.OnCollectionFailed(result.status());
+  }
   return true;
 }
 

@@ -119,7 +119,7 @@ TEST_F(HealthTest, UnusableAddressesEndTheStart) {
     EXPECT_EQ(daemon.Wait(), 1);
     EXPECT_THAT(daemon.Log(), HasSubstr(why));
   };
-  for (const char* const flag : {"--health-address"}) {
+  for (const char* const flag : {"--health-address", "--metrics-address"}) {
     const std::string in_use =
         absl::StrCat(flag, ": ", taken, ": Address already in use");
     const std::string malformed =

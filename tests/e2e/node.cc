@@ -215,6 +215,10 @@ absl::Status Node::Unpublish(const std::string& pod) {
   return client_.Unpublish(VolumeId(pod), Target(pod));
 }
 
+absl::StatusOr<CsiVolumeStats> Node::Stats(const std::string& pod) {
+  return client_.GetVolumeStats(VolumeId(pod), Target(pod));
+}
+
 std::string Node::VolumeId(const std::string& pod) {
   return absl::StrCat("csi-", pod);
 }

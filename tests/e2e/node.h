@@ -95,6 +95,7 @@ class Node {
   // As kubelet calls: the target's parent is made before.
   absl::Status Publish(const PodVolume& volume);
   absl::Status Unpublish(const std::string& pod);
+  absl::StatusOr<CsiVolumeStats> Stats(const std::string& pod);
 
   static std::string VolumeId(const std::string& pod);
   std::string PodDir(const std::string& pod) const;

@@ -17,6 +17,7 @@
 #include "base/mutex.h"
 #include "csi/identity_service.h"
 #include "csi/listening_socket.h"
+#include "csi/mounter_metrics.h"
 #include "csi/node_service.h"
 #include "csi/server.h"
 #include "csi/volume_stats.h"
@@ -77,7 +78,8 @@ class ServicesTest : public testing::Test {
                                        .stats = stats_,
                                        .volume_queue = *queue_,
                                        .stats_queue = *stats_queue_,
-                                       .log = log_}));
+                                       .log = log_,
+                                       .metrics = *metrics_}));
     server_ = std::make_unique<Server>(std::move(services));
     ASSERT_OK(server_->Start());
     ASSERT_OK_AND_ASSIGN(auto socket, ListeningSocket::Open(socket_path_));
@@ -117,6 +119,7 @@ class ServicesTest : public testing::Test {
   FILE* const log_file_;
   const class Log log_;
   VolumeStats stats_;
+  const std::unique_ptr<MounterMetrics> metrics_ = *MounterMetrics::Create();
   std::unique_ptr<WorkQueue> queue_;
   std::unique_ptr<WorkQueue> stats_queue_;
   std::unique_ptr<Server> server_;

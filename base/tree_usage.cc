@@ -1,4 +1,4 @@
-#include "csi/tree_usage.h"
+#include "base/tree_usage.h"
 
 #include <dirent.h>
 #include <fcntl.h>

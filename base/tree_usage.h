@@ -1,7 +1,7 @@
 // How much a directory tree takes, counted within bounds, because what is in
 // it was made by a pod.
-#ifndef CSI_TREE_USAGE_H_
-#define CSI_TREE_USAGE_H_
+#ifndef BASE_TREE_USAGE_H_
+#define BASE_TREE_USAGE_H_
 
 #include <cstdint>
 #include <string>
@@ -27,4 +27,4 @@ absl::StatusOr<TreeUsage> CountTree(const std::string& root,
 
 }  // namespace oneagent
 
-#endif  // CSI_TREE_USAGE_H_
+#endif  // BASE_TREE_USAGE_H_

@@ -1,4 +1,4 @@
-#include "csi/tree_usage.h"
+#include "base/tree_usage.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
