@@ -184,7 +184,9 @@ absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(
     return PosixStatus(absl::StrCat("socket ", path), errno);
   }
   UniqueFd interrupt(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!interrupt.ok()) return PosixStatus("eventfd", errno);
+  if (!interrupt.ok()) {
+    return PosixStatus(absl::StrCat("socket ", path, ": eventfd"), errno);
+  }
   if (renameat(directory.get(), dot_name.c_str(), directory.get(),
                name.c_str()) != 0) {  // 4
     return PosixStatus(absl::StrCat("rename ", dot_name, " -> ", path), errno);

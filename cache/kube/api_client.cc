@@ -44,7 +44,7 @@ absl::StatusOr<std::unique_ptr<ApiClient>> ApiClient::Open(
   const absl::Status usable = CheckUrl(access.server);
   if (!usable.ok()) return Annotate(usable, "API server");
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake.ok()) return PosixStatus("eventfd", errno);
+  if (!wake.ok()) return PosixStatus("API server: eventfd", errno);
   InitCurl();
   std::unique_ptr<ApiClient> client(
       new ApiClient(std::move(access), std::move(user_agent), std::move(wake)));

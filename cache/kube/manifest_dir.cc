@@ -137,9 +137,13 @@ bool IsHalfWritten(const std::string& path, uint32_t mask) {
 absl::StatusOr<std::unique_ptr<ManifestDir>> ManifestDir::Open(
     std::string directory) {
   UniqueFd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!inotify.ok()) return PosixStatus("inotify_init1", errno);
+  if (!inotify.ok()) {
+    return PosixStatus(absl::StrCat("watch ", directory), errno);
+  }
   UniqueFd interrupt(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!interrupt.ok()) return PosixStatus("eventfd", errno);
+  if (!interrupt.ok()) {
+    return PosixStatus(absl::StrCat("watch ", directory, ": eventfd"), errno);
+  }
   return std::unique_ptr<ManifestDir>(new ManifestDir(
       std::move(directory), std::move(inotify), std::move(interrupt)));
 }
