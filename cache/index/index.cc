@@ -72,6 +72,12 @@ absl::Status Index::DeleteNotices(int64_t up_to_seq) {
   });
 }
 
+absl::Status Index::DeleteNotice(int64_t seq) {
+  return connection_->Write([&](const Connection::Session& session) {
+    return Query(session.sql.delete_notice).Int(":seq", seq).Run();
+  });
+}
+
 absl::StatusOr<uint64_t> Index::ChangeCount() {
   uint64_t count = 0;
   RETURN_IF_ERROR(connection_->Read(

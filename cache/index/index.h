@@ -176,6 +176,7 @@ class Index {
 
   absl::StatusOr<std::vector<NoticeRow>> ListNotices();  // by seq
   absl::Status DeleteNotices(int64_t up_to_seq);
+  absl::Status DeleteNotice(int64_t seq);  // one that is not there is OK
 
   // PRAGMA data_version and the file's identity in one number: changes when
   // another connection wrote, or replaced the file. Comparable only with

@@ -11,7 +11,6 @@ namespace oneagent {
 namespace {
 
 constexpr int64_t kMostNotices = 1000;
-constexpr absl::Duration kOldestNotice = absl::Hours(1);
 
 References ReferencesOf(const VolumeRow& row) {
   return {.agent_id = row.agent_id, .config_id = row.config_id};

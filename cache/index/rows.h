@@ -102,6 +102,9 @@ struct VolumeRow {
   bool operator==(const VolumeRow&) const = default;
 };
 
+// Older notices are not kept.
+inline constexpr absl::Duration kOldestNotice = absl::Hours(1);
+
 // What the mounter has to tell the world: a volume was published empty.
 struct NoticeRow {
   int64_t seq = 0;

@@ -254,6 +254,7 @@ constexpr NamedStatement kStatements[] = {
      "SELECT seq, volume_id, pod, namespace, pod_uid, dynakube, reason, at"
      " FROM notices ORDER BY seq"},
     {&Statements::delete_notices, "DELETE FROM notices WHERE seq <= :seq"},
+    {&Statements::delete_notice, "DELETE FROM notices WHERE seq = :seq"},
     {&Statements::start_notices,
      "INSERT INTO sqlite_sequence (name, seq) VALUES ('notices', :seq)"},
 };

@@ -62,6 +62,7 @@ struct Statements {
   Statement trim_notices;
   Statement list_notices;
   Statement delete_notices;
+  Statement delete_notice;
   Statement start_notices;
 };
 

@@ -122,7 +122,10 @@ void LogObserver::OnError(Chore chore, absl::string_view about,
                           const absl::Status& status) {
   bar_.Clear();
   LogFields fields = {{"error", std::string(status.message())}};
-  if (!about.empty()) fields.push_back({"dynakube", std::string(about)});
+  if (!about.empty()) {
+    fields.push_back({chore == Chore::kSendEvents ? "namespace" : "dynakube",
+                      std::string(about)});
+  }
   switch (chore) {
     case Chore::kListDynaKubes:
       return source_.Error("DynaKubes cannot be listed", fields);
@@ -140,6 +143,10 @@ void LogObserver::OnError(Chore chore, absl::string_view about,
       return volumes_.Error("waiting volumes cannot be read", fields);
     case Chore::kCollect:
       return collect_.Error("collection failed", fields);
+    case Chore::kSendEvents:
+      return volumes_.Warning("Event cannot be written", fields);
+    case Chore::kRemoveTaint:
+      return source_.Error("startup taint cannot be removed", fields);
   }
 }
 

@@ -16,11 +16,24 @@
 
 namespace oneagent {
 
+// Which object a DynaKube is, beside its name: for Events on it.
+struct DynaKubeIdentity {
+  std::string uid;
+  std::string api_version;
+
+  // Served in another version it is the same object.
+  bool operator==(const DynaKubeIdentity& other) const {
+    return uid == other.uid;
+  }
+};
+
 // How one reconcile of one DynaKube ended.
 struct ReconcileReport {
   TenantRow row;  // as it stands now; never holds a secret
+  DynaKubeIdentity dynakube;
   absl::StatusCode code = absl::StatusCode::kOk;  // kOk: ready
   bool installed = false;  // this reconcile brought the agent to the node
+  bool switched = false;   // with it, new pods began to get another agent
   // Another thread is at it; nothing failed, and the row is as it was.
   bool pending = false;
   bool cancelled = false;  // by shutdown
@@ -46,6 +59,8 @@ enum class Chore {
   kDeliverNotices,
   kFollowVolumes,
   kCollect,
+  kSendEvents,
+  kRemoveTaint,
 };
 
 class CacheObserver {
@@ -73,7 +88,8 @@ class CacheObserver {
   // What that volume waited for is on the node.
   virtual void OnVolumeCanGo(const VolumeRow& /*volume*/,
                              const TenantRow& /*tenant*/) {}
-  // Said when it is new. `about`: a DynaKube's name, or empty.
+  // Said when it is new. `about`: the name of a DynaKube, of a namespace
+  // (kSendEvents), or empty.
   virtual void OnError(Chore /*chore*/, absl::string_view /*about*/,
                        const absl::Status& /*status*/) {}
   // `set_aside`: where the file that could not be used is now; may be empty.

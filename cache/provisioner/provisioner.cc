@@ -92,6 +92,7 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
                    .gate = gate_,
                    .clock = clock,
                    .observer = observer}),
+      notices_(*opened_.index, observer),
       scheduler_({.source = *opened_.source,
                   .reconciler = reconciler_,
                   .collector = collector_,
@@ -99,6 +100,7 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
                   .index = *opened_.index,
                   .book = book_,
                   .gate = gate_,
+                  .notices = notices_,
                   .observer = observer}) {
   shutdown_.SetWaker([this] { opened_.source->Interrupt(); });
 }

@@ -18,6 +18,7 @@
 #include "cache/provisioner/agent_installer.h"
 #include "cache/provisioner/commit_gate.h"
 #include "cache/provisioner/config.h"
+#include "cache/provisioner/notice_outlet.h"
 #include "cache/provisioner/observer.h"
 #include "cache/provisioner/reconciler.h"
 #include "cache/provisioner/scheduler.h"
@@ -77,6 +78,7 @@ class Provisioner {
   CommitGate gate_;
   Collector collector_;
   TenantReconciler reconciler_;
+  NoticeLog notices_;
   Scheduler scheduler_;
 };
 

@@ -75,6 +75,7 @@ ReconcileReport TenantReconciler::Reconcile(const TenantTask& task) {
   absl::StatusOr<TenantRow> before = RowBefore(task);
   if (!before.ok()) return GiveUp(task, before.status());
   TenantRow row = *std::move(before);
+  const std::string agent_before = row.agent_id;
   absl::Status outcome = task.desired.status();
   if (outcome.ok()) {
     attempt.desired = *task.desired;
@@ -85,11 +86,13 @@ ReconcileReport TenantReconciler::Reconcile(const TenantTask& task) {
   report.pending = outcome.code() == absl::StatusCode::kAborted;
   report.cancelled = outcome.code() == absl::StatusCode::kCancelled;
   report.installed = attempt.installed;
+  report.dynakube = task.identity;
   const absl::Status written = Conclude(outcome, attempt, row);
   if (!written.ok()) {
     row.state = TenantState::kFailed;
     row.reason = std::string(written.message());
   }
+  report.switched = !row.agent_id.empty() && row.agent_id != agent_before;
   report.code = written.ok() ? outcome.code() : written.code();
   report.row = std::move(row);
   report.duration = parts_.clock.Now() - start;
@@ -102,6 +105,7 @@ ReconcileReport TenantReconciler::Reconcile(const TenantTask& task) {
 ReconcileReport TenantReconciler::GiveUp(const TenantTask& task,
                                          const absl::Status& why) {
   ReconcileReport report;
+  report.dynakube = task.identity;
   report.row.dynakube = task.dynakube;
   report.row.namespace_name = task.namespace_name;
   report.row.state = TenantState::kFailed;

@@ -34,6 +34,7 @@ namespace oneagent {
 struct TenantTask {
   std::string dynakube;
   std::string namespace_name;  // empty: not known, keep what is known
+  DynaKubeIdentity identity = {};
   int32_t max_attempts = 0;
   absl::StatusOr<DesiredTenant> desired;  // or why it cannot be said
 

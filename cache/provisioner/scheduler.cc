@@ -43,6 +43,7 @@ absl::Duration ReadyDelay(const TenantTask& task) {
 
 Scheduler::Scheduler(const Parts& parts)
     : parts_(parts),
+      errors_(parts.observer),
       waiting_volumes_(parts.index, parts.observer),
       pool_(std::make_unique<WorkerPool>(kThreads)) {}
 
@@ -81,7 +82,7 @@ void Scheduler::RunOnce(absl::Time now) {
 // mounter left for us is there, what we had written may be gone.
 void Scheduler::LookAtIndex(absl::Time now) {
   const absl::StatusOr<uint64_t> count = parts_.index.ChangeCount();
-  Report(Chore::kLookAtIndex, count.status());
+  errors_.Report(Chore::kLookAtIndex, count.status());
   parts_.observer.OnTurn(count.status());
   if (!count.ok()) return;
   if (*count != change_count_) {
@@ -93,15 +94,15 @@ void Scheduler::LookAtIndex(absl::Time now) {
   change_count_ = *count;
   FollowVolumes(now);
   if (!index_changed_) return;
-  Report(Chore::kDeliverNotices, DeliverNotices());
+  errors_.Report(Chore::kDeliverNotices, parts_.notices.Deliver());
   // A commit that is under way looks like a record without a row.
   if (!parts_.gate.TryBeginSweep()) return;
   const auto end = absl::MakeCleanup([this] { parts_.gate.EndSweep(); });
   const absl::StatusOr<bool> missing =
       RowsAreMissing(parts_.store.layout(), parts_.index);
-  Report(Chore::kFindLostRows, missing.status());
+  errors_.Report(Chore::kFindLostRows, missing.status());
   if (!missing.ok()) return;
-  if (*missing) Report(Chore::kRecover, Recover());
+  if (*missing) errors_.Report(Chore::kRecover, Recover());
   index_changed_ = false;
 }
 
@@ -113,18 +114,9 @@ void Scheduler::FollowVolumes(absl::Time now) {
     if (!std::exchange(volumes_may_go_, false) && !index_changed_) return;
   }
   const absl::StatusOr<bool> is_more = waiting_volumes_.Look(now);
-  Report(Chore::kFollowVolumes, is_more.status());
+  errors_.Report(Chore::kFollowVolumes, is_more.status());
   MutexLock lock(mu_);
   volumes_may_go_ = volumes_may_go_ || !is_more.ok() || *is_more;
-}
-
-// Without an API server there is nowhere to send them but the log.
-absl::Status Scheduler::DeliverNotices() {
-  ASSIGN_OR_RETURN(const std::vector<NoticeRow> notices,
-                   parts_.index.ListNotices());
-  for (const NoticeRow& notice : notices) parts_.observer.OnNotice(notice);
-  if (notices.empty()) return absl::OkStatus();
-  return parts_.index.DeleteNotices(notices.back().seq);
 }
 
 void Scheduler::List(absl::Time now) {
@@ -132,7 +124,7 @@ void Scheduler::List(absl::Time now) {
   next_list_ = now + kListAtLeast;
   absl::StatusOr<ClusterState> state = parts_.source.List();
   list_status_ = state.status();
-  Report(Chore::kListDynaKubes, list_status_);
+  errors_.Report(Chore::kListDynaKubes, list_status_);
   parts_.observer.OnListed(list_status_);
   if (!state.ok()) {
     MutexLock lock(mu_);
@@ -165,6 +157,7 @@ void Scheduler::TakeTasks() {
         problem.dynakube,
         TenantTask{.dynakube = problem.dynakube,
                    .namespace_name = "",
+                   .identity = {},
                    .max_attempts = 0,
                    .desired = absl::InvalidArgumentError(
                        absl::StrCat(problem.object, ": ", problem.cause))});
@@ -172,10 +165,13 @@ void Scheduler::TakeTasks() {
   for (const v1::DynaKube& dynakube : state_.dynakubes) {
     const v1::ObjectMeta& meta = dynakube.metadata();
     tasks.insert_or_assign(
-        meta.name(), TenantTask{.dynakube = meta.name(),
-                                .namespace_name = meta.namespace_(),
-                                .max_attempts = MaxMountAttempts(dynakube),
-                                .desired = DesiredTenantOf(dynakube, state_)});
+        meta.name(),
+        TenantTask{.dynakube = meta.name(),
+                   .namespace_name = meta.namespace_(),
+                   .identity = {.uid = meta.uid(),
+                                .api_version = dynakube.api_version()},
+                   .max_attempts = MaxMountAttempts(dynakube),
+                   .desired = DesiredTenantOf(dynakube, state_)});
   }
   MutexLock lock(mu_);
   for (auto& [name, task] : tasks) {
@@ -200,11 +196,11 @@ void Scheduler::ForgetGone(absl::Time now) {
   }
   const absl::StatusOr<std::vector<TenantRow>> rows =
       parts_.index.ListTenants();
-  Report(Chore::kForgetDynaKube, rows.status());
+  errors_.Report(Chore::kForgetDynaKube, rows.status());
   if (!rows.ok()) return;
   for (const TenantRow& row : *rows) {
     if (names.contains(row.dynakube)) continue;
-    Report(Chore::kForgetDynaKube, ForgetOne(row, now), row.dynakube);
+    errors_.Report(Chore::kForgetDynaKube, ForgetOne(row, now), row.dynakube);
   }
   MutexLock lock(mu_);
   for (auto it = entries_.begin(); it != entries_.end();) {
@@ -312,7 +308,7 @@ bool Scheduler::CollectIfPossible() {
   }
   const absl::StatusOr<CollectionResult> result =
       parts_.collector.RunOnce(tenants_known);
-  Report(Chore::kCollect, result.status());
+  errors_.Report(Chore::kCollect, result.status());
   if (result.ok()) {
     parts_.observer.OnCollected(*result);
   } else {
@@ -350,24 +346,22 @@ std::vector<Scheduler::Standing> Scheduler::Standings() {
   return standings;
 }
 
+bool Scheduler::IsFirstAgentReady() {
+  MutexLock lock(mu_);
+  if (!tenants_known_) return false;
+  bool is_needed = false;
+  for (const auto& [name, entry] : entries_) {
+    const absl::StatusOr<DesiredTenant>& desired = entry.task.desired;
+    if (desired.ok() && !desired->needs_agent) continue;
+    is_needed = true;
+    if (entry.standing.state == TenantState::kReady) return true;
+  }
+  return !is_needed;
+}
+
 bool Scheduler::Stop(absl::Duration timeout) {
   pool_->Stop();
   return pool_->WaitUntilIdle(timeout);
-}
-
-void Scheduler::Report(Chore chore, const absl::Status& status,
-                       const std::string& about) {
-  {
-    MutexLock lock(mu_);
-    if (status.ok()) {
-      errors_.erase({chore, about});
-      return;
-    }
-    std::string& last = errors_[{chore, about}];
-    if (last == status.message()) return;
-    last = std::string(status.message());
-  }
-  parts_.observer.OnError(chore, about, status);
 }
 
 }  // namespace oneagent

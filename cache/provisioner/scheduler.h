@@ -30,6 +30,8 @@
 #include "cache/collect/collector.h"
 #include "cache/kube/dynakube_source.h"
 #include "cache/provisioner/commit_gate.h"
+#include "cache/provisioner/error_reporter.h"
+#include "cache/provisioner/notice_outlet.h"
 #include "cache/provisioner/observer.h"
 #include "cache/provisioner/reconciler.h"
 #include "cache/provisioner/tenant_book.h"
@@ -49,6 +51,7 @@ class Scheduler {
     Index& index;
     TenantBook& book;
     CommitGate& gate;
+    NoticeOutlet& notices;
     CacheObserver& observer;
   };
   // How a DynaKube stands after WaitUntilSettled.
@@ -85,6 +88,10 @@ class Scheduler {
     return list_status_.ok() && state_.complete && state_.problems.empty();
   }
 
+  // A complete list is known, and there is an agent for a DynaKube that needs
+  // one, or none needs one. One that cannot be read might need one.
+  bool IsFirstAgentReady();
+
   // Nothing more begins. False when something still ran after `timeout`.
   bool Stop(absl::Duration timeout);
 
@@ -107,7 +114,6 @@ class Scheduler {
   void LookAtIndex(absl::Time now);
   void FollowVolumes(absl::Time now);
   absl::Status Recover();
-  absl::Status DeliverNotices();
   void List(absl::Time now);
   void ReportProblems(const std::vector<SourceProblem>& problems);
   void TakeTasks();
@@ -118,11 +124,9 @@ class Scheduler {
   void Finished(const ReconcileReport& report);
   bool IsAnyRunning() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool CollectIfPossible();
-  // Tells the observer what is new about a chore, and about whom.
-  void Report(Chore chore, const absl::Status& status,
-              const std::string& about = "");
 
   const Parts parts_;
+  ErrorReporter errors_;
 
   // Only the calling thread's.
   ClusterState state_;  // as last listed
@@ -138,8 +142,6 @@ class Scheduler {
   Mutex mu_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
   // Reported, by what was done and about whom.
-  std::map<std::pair<Chore, std::string>, std::string> errors_
-      ABSL_GUARDED_BY(mu_);
   bool volumes_may_go_ ABSL_GUARDED_BY(mu_) = true;  // a reconcile has ended
   bool round_done_ ABSL_GUARDED_BY(mu_) = false;  // since the last collection
   bool collecting_ ABSL_GUARDED_BY(mu_) = false;

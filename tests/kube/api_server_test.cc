@@ -1,15 +1,12 @@
 // The API server that the other tests rest on does what they rely on, and the
 // provisioner's role allows what it must and nothing else.
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "tests/support/kube_api_server.h"
+#include "tests/kube/kube_fixture.h"
 #include "tests/support/temp_dir.h"
 
 namespace oneagent {
@@ -20,33 +17,15 @@ using testing::HasSubstr;
 constexpr char kAccount[] =
     "system:serviceaccount:dynatrace:oneagent-csi-provisioner";
 
-class ApiServerTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    server_ = std::make_unique<KubeApiServer>();
-    server_->CreateNamespace("dynatrace");
-    server_->CreateNamespace("shop");
-    for (const char* const file :
-         {"dynakube_crd.yaml", "rbac.yaml", "rbac_taint.yaml"}) {
-      server_->ApplyFile(absl::StrCat(ONEAGENT_KUBE_MANIFESTS, "/", file));
-    }
-    server_->MustKubectl(
-        {"wait", "--for=condition=Established", "crd/dynakubes.dynatrace.com"});
-  }
-  static void TearDownTestSuite() { server_ = nullptr; }
-
-  static std::unique_ptr<KubeApiServer> server_;
-};
-
-std::unique_ptr<KubeApiServer> ApiServerTest::server_;
+using ApiServerTest = KubeTest;
 
 TEST_F(ApiServerTest, BothVersionsOfADynaKubeAreServed) {
-  server_->Apply(
+  server().Apply(
       "apiVersion: dynatrace.com/v1beta5\nkind: DynaKube\n"
       "metadata: {name: demo, namespace: dynatrace}\n"
       "spec: {apiUrl: 'https://a/api'}\n");
   for (const char* const version : {"v1beta5", "v1beta6"}) {
-    EXPECT_EQ(server_->MustKubectl(
+    EXPECT_EQ(server().MustKubectl(
                   {"get", absl::StrCat("dynakubes.", version, ".dynatrace.com"),
                    "demo", "-n", "dynatrace", "-o", "jsonpath={.spec.apiUrl}"}),
               "https://a/api");
@@ -99,12 +78,13 @@ std::string ReviewOf(const Access& access) {
 }
 
 TEST_F(ApiServerTest, TheRoleAllowsWhatIsNeededAndNoMore) {
+  ApplyManifest("rbac_taint.yaml");
   const std::vector<Access> all = AllAccess();
   std::string reviews;
   for (const Access& access : all) reviews += ReviewOf(access);
   TempDir dir;
   const std::vector<std::string> answers = absl::StrSplit(
-      server_->MustKubectl({"create", "-f", dir.WriteFile("all.yaml", reviews),
+      server().MustKubectl({"create", "-f", dir.WriteFile("all.yaml", reviews),
                             "-o", "jsonpath={.status.allowed}{'\\n'}"}),
       '\n', absl::SkipEmpty());
   ASSERT_EQ(answers.size(), all.size());
@@ -116,31 +96,32 @@ TEST_F(ApiServerTest, TheRoleAllowsWhatIsNeededAndNoMore) {
 }
 
 TEST_F(ApiServerTest, ATokenIsTheAccountsAndEndsWithWhatItIsBoundTo) {
-  server_->Apply(
+  server().Apply(
       "apiVersion: v1\nkind: Secret\n"
       "metadata: {name: lease, namespace: dynatrace}\n");
   const std::string token =
-      server_->CreateToken("dynatrace", "oneagent-csi-provisioner", "lease");
-  const std::string kubeconfig = server_->WriteKubeconfig("account", token);
+      server().CreateToken("dynatrace", "oneagent-csi-provisioner", "lease");
+  const std::string kubeconfig =
+      server().WriteKubeconfig({.name = "account", .token = token});
   const std::vector<std::string> who = {
       absl::StrCat("--kubeconfig=", kubeconfig), "auth", "whoami", "-o",
       "jsonpath={.status.userInfo.username}"};
-  EXPECT_EQ(server_->MustKubectl(who), kAccount);
-  server_->MustKubectl({"delete", "secret", "lease", "-n", "dynatrace"});
-  server_->AwaitRefused(token);
-  EXPECT_THAT(server_->Kubectl(who).err, HasSubstr("Unauthorized"));
+  EXPECT_EQ(server().MustKubectl(who), kAccount);
+  server().MustKubectl({"delete", "secret", "lease", "-n", "dynatrace"});
+  server().AwaitRefused(token);
+  EXPECT_THAT(server().Kubectl(who).err, HasSubstr("Unauthorized"));
 }
 
 TEST_F(ApiServerTest, AfterCompactionAndRestartAnOldWatchIsGone) {
   const std::string before =
-      server_->MustKubectl({"get", "dynakube", "demo", "-n", "dynatrace", "-o",
+      server().MustKubectl({"get", "dynakube", "demo", "-n", "dynatrace", "-o",
                             "jsonpath={.metadata.resourceVersion}"});
-  server_->MustKubectl({"label", "namespace", "dynatrace", "a=b"});
-  server_->KillApiServer();
-  EXPECT_NE(server_->Kubectl({"get", "--raw", "/readyz"}).exit_code, 0);
-  server_->CompactHistory();
-  server_->StartApiServer();
-  const ProgramResult watch = server_->Kubectl(
+  server().MustKubectl({"label", "namespace", "dynatrace", "a=b"});
+  server().KillApiServer();
+  EXPECT_NE(server().Kubectl({"get", "--raw", "/readyz"}).exit_code, 0);
+  server().CompactHistory();
+  server().StartApiServer();
+  const ProgramResult watch = server().Kubectl(
       {"get", "--raw",
        absl::StrCat("/apis/dynatrace.com/v1beta6/namespaces/dynatrace/"
                     "dynakubes?watch=1&timeoutSeconds=5&resourceVersion=",
@@ -150,10 +131,10 @@ TEST_F(ApiServerTest, AfterCompactionAndRestartAnOldWatchIsGone) {
 
 TEST_F(ApiServerTest, RequestsAreCounted) {
   const std::vector<std::string> lists = {"resource=\"pods\"", "verb=\"LIST\""};
-  const int64_t before = server_->CountRequests(lists);
-  server_->MustKubectl({"get", "pods", "-n", "shop"});
-  server_->MustKubectl({"get", "pods", "-n", "shop"});
-  EXPECT_EQ(server_->CountRequests(lists), before + 2);
+  const int64_t before = server().CountRequests(lists);
+  server().MustKubectl({"get", "pods", "-n", "shop"});
+  server().MustKubectl({"get", "pods", "-n", "shop"});
+  EXPECT_EQ(server().CountRequests(lists), before + 2);
 }
 
 }  // namespace

@@ -79,7 +79,12 @@ KubeApiServer::KubeApiServer() {
   dir_.WriteFile("accounts.key", accounts.key_pem);
   dir_.WriteFile("tokens.csv",
                  absl::StrCat(kAdminToken, ",admin,admin,system:masters\n"));
-  admin_kubeconfig_ = WriteKubeconfig("admin", kAdminToken);
+  // Who asked for what, without bodies.
+  dir_.WriteFile("audit.yaml",
+                 "apiVersion: audit.k8s.io/v1\nkind: Policy\n"
+                 "omitStages: [ResponseStarted, ResponseComplete, Panic]\n"
+                 "rules: [{level: Metadata}]\n");
+  admin_kubeconfig_ = WriteKubeconfig({.name = "admin", .token = kAdminToken});
   StartEtcd();
   StartApiServer();
 }
@@ -119,6 +124,8 @@ void KubeApiServer::StartApiServer() {
           "--service-cluster-ip-range=10.96.0.0/24",
           absl::StrCat("--tls-cert-file=", ca_path()),
           absl::StrCat("--tls-private-key-file=", dir_.Path("api.key")),
+          absl::StrCat("--audit-policy-file=", dir_.Path("audit.yaml")),
+          absl::StrCat("--audit-log-path=", dir_.Path("audit.log")),
           "--authorization-mode=RBAC",
           absl::StrCat("--token-auth-file=", dir_.Path("tokens.csv")),
           absl::StrCat("--service-account-issuer=", url()),
@@ -204,19 +211,25 @@ void KubeApiServer::AwaitRefused(const std::string& token) const {
   });
 }
 
-std::string KubeApiServer::WriteKubeconfig(const std::string& name,
-                                           const std::string& token,
-                                           const std::string& url) {
+std::string KubeApiServer::WriteKubeconfig(const KubeconfigOptions& options) {
+  const std::string ca =
+      options.ca_pem.empty()
+          ? ca_path()
+          : dir_.WriteFile(absl::StrCat(options.name, ".crt"), options.ca_pem);
+  const std::string user =
+      options.token_file.empty()
+          ? absl::StrCat("token: \"", options.token, "\"")
+          : absl::StrCat("tokenFile: ", options.token_file);
   return dir_.WriteFile(
-      absl::StrCat(name, ".kubeconfig"),
+      absl::StrCat(options.name, ".kubeconfig"),
       absl::StrCat("apiVersion: v1\nkind: Config\n"
                    "clusters:\n- name: test\n  cluster:\n    server: ",
-                   url.empty() ? this->url() : url,
-                   "\n    certificate-authority: ", ca_path(),
-                   "\nusers:\n- name: test\n  user: {token: \"", token,
-                   "\"}\ncontexts:\n- name: test\n"
-                   "  context: {cluster: test, user: test}\n"
-                   "current-context: test\n"));
+                   options.url.empty() ? url() : options.url,
+                   "\n    certificate-authority: ", ca,
+                   "\nusers:\n- name: test\n  user: {", user,
+                   "}\ncontexts:\n- name: test\n"
+                   "  context: {cluster: test, user: test, namespace: ",
+                   options.namespace_name, "}\ncurrent-context: test\n"));
 }
 
 int64_t KubeApiServer::CountRequests(
@@ -234,6 +247,27 @@ int64_t KubeApiServer::CountRequests(
     sum += static_cast<int64_t>(value);
   }
   return sum;
+}
+
+double KubeApiServer::ShortestWatchTimeout() const {
+  static constexpr char kKey[] = "timeoutSeconds=";
+  double shortest = 0;
+  for (const absl::string_view line :
+       absl::StrSplit(ReadTestFile(dir_.Path("audit.log")), '\n')) {
+    const size_t at = line.find(kKey);
+    if (at == absl::string_view::npos ||
+        !absl::StrContains(line, "system:serviceaccount:")) {
+      continue;
+    }
+    double seconds = 0;
+    const absl::string_view rest = line.substr(at + sizeof(kKey) - 1);
+    if (absl::SimpleAtod(rest.substr(0, rest.find_first_of("&\"\\")),
+                         &seconds) &&
+        (shortest == 0 || seconds < shortest)) {
+      shortest = seconds;
+    }
+  }
+  return shortest;
 }
 
 std::string KubeApiServer::Metrics() const {

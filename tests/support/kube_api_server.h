@@ -4,7 +4,7 @@
 //   KubeApiServer server;                       // some seconds
 //   server.Apply("apiVersion: v1\nkind: Namespace\n…");
 //   const std::string token = server.CreateToken("ns", "account");
-//   RunMyProgram({"--kubeconfig", server.WriteKubeconfig("me", token)});
+//   RunMyProgram(server.WriteKubeconfig({.name = "me", .token = token}));
 //   server.KillApiServer(); …; server.StartApiServer();
 //
 // There is no controller manager: nothing makes service accounts, nothing
@@ -24,6 +24,15 @@
 #include "tests/support/temp_dir.h"
 
 namespace oneagent {
+
+struct KubeconfigOptions {
+  std::string name;             // tells it apart
+  std::string token = {};       // or
+  std::string token_file = {};  // a path
+  std::string url = {};         // empty: the server itself
+  std::string ca_pem = {};      // empty: the server's
+  std::string namespace_name = "default";
+};
 
 class KubeApiServer {
  public:
@@ -65,14 +74,15 @@ class KubeApiServer {
                           const std::string& bound_to = "") const;
   // Waits until this token is accepted no more.
   void AwaitRefused(const std::string& token) const;
-  // A kubeconfig that speaks to `url` (empty: the server itself) with this
-  // token; its path. `name` tells it apart.
-  std::string WriteKubeconfig(const std::string& name, const std::string& token,
-                              const std::string& url = "");
+  // A kubeconfig; its path.
+  std::string WriteKubeconfig(const KubeconfigOptions& options);
 
   // Sum of apiserver_request_total over all series with all of `labels`
   // (`resource="dynakubes"`).
   int64_t CountRequests(const std::vector<std::string>& labels = {}) const;
+  // The shortest timeoutSeconds of the provisioner's watches so far, by the
+  // audit log; 0 when there was none.
+  double ShortestWatchTimeout() const;
   // The server's own metrics.
   std::string Metrics() const;
   std::string Log() const;

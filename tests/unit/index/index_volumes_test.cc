@@ -265,6 +265,14 @@ TEST_F(IndexVolumesTest, DeletedNoticesStayDeletedAndNumbersAreNotReused) {
   EXPECT_GT(after[0].seq, before[1].seq);
 }
 
+TEST_F(IndexVolumesTest, OneNoticeIsDeletedWithoutThoseBeforeIt) {
+  ASSERT_OK(index_->MarkEmpty(VolumeOf("v1"), At(0)));
+  ASSERT_OK(index_->MarkEmpty(VolumeOf("v2"), At(1)));
+  ASSERT_OK_AND_ASSIGN(const auto before, index_->ListNotices());
+  ASSERT_OK(index_->DeleteNotice(before[1].seq));
+  EXPECT_THAT(index_->ListNotices(), IsOkAndHolds(ElementsAre(before[0])));
+}
+
 TEST_F(IndexVolumesTest, ReleaseEndsTheLeaseAndNotesItsTime) {
   PutReadyTenant();
   ASSERT_OK(Acquire("v1", 1));

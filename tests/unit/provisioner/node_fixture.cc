@@ -136,6 +136,7 @@ NodeUnderTest::NodeUnderTest(const std::string& data_dir,
                   .gate = gate,
                   .clock = clock,
                   .observer = observer}),
+      notices(*index, observer),
       scheduler({.source = *source,
                  .reconciler = reconciler,
                  .collector = collector,
@@ -143,6 +144,7 @@ NodeUnderTest::NodeUnderTest(const std::string& data_dir,
                  .index = *index,
                  .book = book,
                  .gate = gate,
+                 .notices = notices,
                  .observer = observer}) {
   const absl::Status started = scheduler.Start();
   if (!started.ok()) observer.OnError(Chore::kRecover, "", started);

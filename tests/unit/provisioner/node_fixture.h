@@ -14,6 +14,7 @@
 #include "cache/index/layout.h"
 #include "cache/kube/manifest_dir.h"
 #include "cache/provisioner/commit_gate.h"
+#include "cache/provisioner/notice_outlet.h"
 #include "cache/provisioner/observer.h"
 #include "cache/provisioner/reconciler.h"
 #include "cache/provisioner/scheduler.h"
@@ -86,6 +87,7 @@ class NodeUnderTest {
   CommitGate gate;
   Collector collector;
   TenantReconciler reconciler;
+  NoticeLog notices;
   Scheduler scheduler;
 };
 
