@@ -32,26 +32,28 @@ struct Address {
   socklen_t size = 0;
 };
 
-Address FromIPv6(const in6_addr& ip, uint16_t port) {
+template <typename SocketAddress>
+Address AddressOf(const SocketAddress& socket_address) {
   Address address;
-  sockaddr_in6 socket_address = {};
-  socket_address.sin6_family = AF_INET6;
-  socket_address.sin6_addr = ip;
-  socket_address.sin6_port = htons(port);
   std::memcpy(&address.storage, &socket_address, sizeof(socket_address));
   address.size = sizeof(socket_address);
   return address;
 }
 
+Address FromIPv6(const in6_addr& ip, uint16_t port) {
+  sockaddr_in6 address = {};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = ip;
+  address.sin6_port = htons(port);
+  return AddressOf(address);
+}
+
 Address FromIPv4(const in_addr& ip, uint16_t port) {
-  Address address;
-  sockaddr_in socket_address = {};
-  socket_address.sin_family = AF_INET;
-  socket_address.sin_addr = ip;
-  socket_address.sin_port = htons(port);
-  std::memcpy(&address.storage, &socket_address, sizeof(socket_address));
-  address.size = sizeof(socket_address);
-  return address;
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr = ip;
+  address.sin_port = htons(port);
+  return AddressOf(address);
 }
 
 absl::StatusOr<Address> ParseAddress(absl::string_view text) {
