@@ -27,6 +27,37 @@ std::vector<std::string> CodesIn(absl::string_view cell) {
   return codes;
 }
 
+// "properties" of docs/log.schema.json.
+google::protobuf::Struct SchemaProperties() {
+  google::protobuf::Struct schema;
+  const auto status = google::protobuf::util::JsonStringToMessage(
+      ReadSourceTreeFile("docs/log.schema.json"), &schema);
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  const auto properties = schema.fields().find("properties");
+  EXPECT_TRUE(properties != schema.fields().end());
+  return properties == schema.fields().end()
+             ? google::protobuf::Struct()
+             : properties->second.struct_value();
+}
+
+// What the schema, as far as ours goes, says of one value.
+bool IsInSchema(const google::protobuf::Struct& properties,
+                const std::string& key, const std::string& value) {
+  const auto found = properties.fields().find(key);
+  if (found == properties.fields().end()) return false;
+  const auto& rules = found->second.struct_value().fields();
+  const auto pattern = rules.find("pattern");
+  if (pattern != rules.end()) {
+    return std::regex_search(value, std::regex(pattern->second.string_value()));
+  }
+  const auto allowed = rules.find("enum");
+  if (allowed == rules.end()) return true;
+  const auto& values = allowed->second.list_value().values();
+  return std::any_of(values.begin(), values.end(), [&](const auto& each) {
+    return each.string_value() == value;
+  });
+}
+
 // "| a | b |" in cells.
 std::vector<std::string> CellsOf(absl::string_view line) {
   constexpr char kBar[] = "\x01";
@@ -99,15 +130,9 @@ LogDocument ReadLogDocument() {
 }
 
 std::set<std::string> LogSchemaProperties() {
-  google::protobuf::Struct schema;
-  const auto status = google::protobuf::util::JsonStringToMessage(
-      ReadSourceTreeFile("docs/log.schema.json"), &schema);
-  EXPECT_TRUE(status.ok()) << status.ToString();
   std::set<std::string> names;
-  const auto properties = schema.fields().find("properties");
-  if (properties == schema.fields().end()) return names;
-  for (const auto& [name, unused] :
-       properties->second.struct_value().fields()) {
+  const google::protobuf::Struct properties = SchemaProperties();
+  for (const auto& [name, unused] : properties.fields()) {
     names.insert(name);
   }
   return names;
@@ -128,9 +153,13 @@ std::map<std::string, std::string> LogFieldsOf(absl::string_view line) {
 
 std::string CheckLogLine(absl::string_view line, const LogDocument& document) {
   std::map<std::string, std::string> fields = LogFieldsOf(line);
-  static const std::regex* const kTime =
-      new std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)");
-  if (!std::regex_match(fields["time"], *kTime)) return "no time";
+  static const auto* const kProperties =
+      new google::protobuf::Struct(SchemaProperties());
+  for (const auto& [key, value] : fields) {
+    if (!IsInSchema(*kProperties, key, value)) {
+      return absl::StrCat("the schema does not allow ", key, " '", value, "'");
+    }
+  }
   const auto known =
       document.messages.find({fields["component"], fields["message"]});
   if (known == document.messages.end()) {
