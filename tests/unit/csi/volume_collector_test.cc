@@ -93,7 +93,8 @@ TEST_F(VolumeCollectorTest, InDoubtNothingIsCollected) {
   // Not reconciled in this boot.
   VolumeCollector other({.boot_id = "boot-9"}, world_.layout, *world_.index,
                         world_.mounter(), *world_.targets);
-  EXPECT_THAT(other.RunOnce(absl::Now()), IsOkAndHolds(VolumeCollection{}));
+  EXPECT_THAT(other.RunOnce(absl::Now()),
+              IsOkAndHolds(VolumeCollection{.in_doubt = true}));
   // The volume is busy.
   VolumeCollector busy(
       {.boot_id = world_.boot_id}, world_.layout, *world_.index,
