@@ -124,9 +124,10 @@ class MetricsStoryTest : public testing::Test {
     provisioned_ = true;
     int port = 0;
     ASSERT_TRUE(Node::WaitUntil([&] {
-      port =
-          Node::PortOf("metrics-address", node_.ProvisionerLog().substr(said));
-      return port != 0;
+      const std::string log = node_.ProvisionerLog().substr(said);
+      port = Node::PortOf("metrics-address", log);
+      // Its index is open only then, and may be deleted under it.
+      return absl::StrContains(log, "provisioner/daemon started");
     })) << node_.ProvisionerLog();
     provisioner_.ListensOn(port);
   }
