@@ -55,7 +55,7 @@ class HostileTest : public testing::Test {
  protected:
   // How much more memory the mounter may have after an attack than before:
   // what malloc keeps of it for the next one.
-  static constexpr int64_t kMostGrowthKib = 32 << 10;
+  static constexpr int64_t kMostGrowthKib = 128 << 10;
 
   void SetUp() override;
 
