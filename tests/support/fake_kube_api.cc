@@ -200,6 +200,14 @@ void FakeKubeApi::SendRaw(const std::string& bytes) {
   changed_.NotifyAll();
 }
 
+void FakeKubeApi::AwaitRawSent() {
+  MutexLock lock(mu_);
+  while (std::any_of(watches_.begin(), watches_.end(),
+                     [](const auto& watch) { return !watch->raw.empty(); })) {
+    changed_.Wait(mu_);
+  }
+}
+
 void FakeKubeApi::CutWatches() {
   MutexLock lock(mu_);
   for (const auto& watch : watches_) watch->cut = true;
@@ -463,6 +471,7 @@ bool FakeKubeApi::NextBytes(Watch& watch, std::string* bytes, bool* is_cut) {
       *bytes += event.line;
     }
     watch.version = std::max(watch.version, version_);
+    if (!watch.raw.empty()) changed_.NotifyAll();
     *bytes += std::exchange(watch.raw, "");
     *is_cut = watch.cut || stopping_;
     if (!bytes->empty() || *is_cut) return true;

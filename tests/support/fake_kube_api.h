@@ -95,6 +95,9 @@ class FakeKubeApi {
   void SendBookmarks();
   // Every open watch gets these bytes, or is closed in the middle of a chunk.
   void SendRaw(const std::string& bytes);
+  // Waits until no stream has any of them before it: what is put now comes
+  // after them everywhere.
+  void AwaitRawSent();
   void CutWatches();
   // Of several faults that fit, the first one that has requests left is used.
   void AddFault(KubeFault fault);

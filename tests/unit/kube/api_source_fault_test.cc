@@ -142,6 +142,7 @@ TEST_F(ApiSourceTest, FindsAStreamDeadThatHasNoBookmarksAnyMore) {
   WaitForWatches(4);
   // Each is as long as what they let through; the secret's is longer.
   api_.SendRaw(bookmark);
+  api_.AwaitRawSent();
   for (int i = 0; i < 1000; ++i) {
     api_.Put(kSecretsPath, SecretJson("unrelated", "a", "b"));
   }
