@@ -221,7 +221,10 @@ void ApiClient::RemoveAbandoned() {
 // libcurl makes a connection for each request that begins while there is none
 // to share: so one goes ahead, and the others follow when it is answered.
 bool ApiClient::MayStart() const {
-  return common_.is_connected || !exchanges_.contains(opening_);
+  if (common_.is_connected) return true;
+  const auto found = exchanges_.find(opening_);
+  // An answered one may be a stream that stays open for hours.
+  return found == exchanges_.end() || found->second->is_answered();
 }
 
 void ApiClient::StartNew() {

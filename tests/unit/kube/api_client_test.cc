@@ -279,6 +279,43 @@ TEST_F(ApiClientTest, StreamsOnItsOwnThread) {
   EXPECT_THAT(end, StatusIs(absl::StatusCode::kUnavailable));
 }
 
+// The first request goes ahead of the others until it is answered. One that
+// was, and stays open, holds up nobody when the connection is doubted again.
+TEST_F(ApiClientTest, NothingWaitsForAStreamThatIsOpen) {
+  api_.AddFault({.kind = KubeFault::Kind::kCut, .part = "limit=1"});
+  Mutex mu;
+  CondVar opened;
+  bool is_open = false;
+  bool is_over = false;
+  const auto client = OpenAsUsual();
+  client->RunAndWait([&] {
+    client->Begin({.path = kSecrets,
+                   .query = {{"watch", "true"},
+                             {"resourceVersion", "1"},
+                             {"timeoutSeconds", "30"}}},
+                  {.on_open =
+                       [&] {
+                         MutexLock lock(mu);
+                         is_open = true;
+                         opened.NotifyAll();
+                       },
+                   .on_done =
+                       [&](const absl::StatusOr<ApiAnswer>&) {
+                         MutexLock lock(mu);
+                         is_over = true;
+                       }});
+  });
+  {
+    MutexLock lock(mu);
+    while (!is_open) opened.Wait(mu);
+  }
+  EXPECT_THAT(client->Call({.path = kSecrets, .query = {{"limit", "1"}}}),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_OK(client->Call({.path = kSecrets}));
+  MutexLock lock(mu);
+  EXPECT_FALSE(is_over);
+}
+
 TEST(ApiRequestTest, BuildsPaths) {
   EXPECT_EQ(Secrets().Path(), kSecrets);
   const ApiResource status = {.group = "dynatrace.com",
