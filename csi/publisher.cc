@@ -5,6 +5,9 @@
 //   1  the target's form is kubelet's (the request has been parsed)
 //   2  the caller holds the volume (WorkQueue)
 //   3  published for this target already: OK, nothing is touched
+//      Else: what the pod of an earlier boot left in the bare directory of an
+//      empty volume is deleted
+//      died here: volume.json still says so; it is replaced in step 5
 //   4  lease: one transaction picks agent and configuration, row `mounting`
 //      died here: a row without directory or mount; reconciled away
 //   5  directories, pod layer, then volume.json, state `mounting` (5a). It

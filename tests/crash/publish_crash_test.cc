@@ -256,6 +256,31 @@ INSTANTIATE_TEST_SUITE_P(
     Combine(Values("empty:1", "empty:2", "empty:3", "empty:4"), kEveryRecovery),
     CrashName);
 
+// The volume was empty and its directory bare before the machine went down, and
+// its pod had filled it.
+class DiedClearingABareDirectory : public PublishCrashTest {};
+
+TEST_P(DiedClearingABareDirectory, PublishAgainComesToOneMount) {
+  HideAgent();
+  PublishRequest hasty = request_;
+  hasty.retry_timeout = absl::ZeroDuration();
+  ASSERT_OK(world_.publisher->Publish(hasty));
+  ShowAgent();
+  ASSERT_OK(UnmountByHand());
+  std::filesystem::create_directory(world_.Target(1) + "/log");
+  world_.Reboot();
+  DieIn([this] { (void)world_.publisher->Publish(request_); });
+  Recover();
+  ExpectMounted();
+  ExpectNothingAfterUnpublish();
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStep, DiedClearingABareDirectory,
+                         Combine(Values("publish:2", "publish:3", "publish:4",
+                                        "publish:5a"),
+                                 kEveryRecovery),
+                         CrashName);
+
 class DiedInUnpublish : public PublishCrashTest {};
 
 TEST_P(DiedInUnpublish, UnpublishAgainComesToNothing) {

@@ -1,7 +1,5 @@
 #include "tests/support/fake_kube_api.h"
 
-#include <google/protobuf/struct.pb.h>
-#include <google/protobuf/util/json_util.h>
 #include <httplib.h>
 #include <stdlib.h>
 
@@ -16,75 +14,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
-#include "proto/json.h"
+#include "tests/support/fake_kube_text.h"
 
 namespace oneagent {
 namespace {
 
-using google::protobuf::Struct;
-
 // Watches hold a thread each.
 constexpr size_t kThreads = 400;
-constexpr char kGroupPath[] = "/apis/dynatrace.com";
-
-// On one line, as an API server sends it.
-std::string Printed(const Struct& object) {
-  std::string text;
-  if (!google::protobuf::util::MessageToJsonString(object, &text).ok()) abort();
-  return text;
-}
-
-struct Named {
-  std::string name;
-  std::string json;
-};
-
-Named WithVersion(const std::string& json, int64_t version) {
-  Struct object;
-  if (!ParseJson(json, &object).ok()) abort();
-  Struct* const meta =
-      (*object.mutable_fields())["metadata"].mutable_struct_value();
-  (*meta->mutable_fields())["resourceVersion"].set_string_value(
-      absl::StrCat(version));
-  return {.name = meta->fields().at("name").string_value(),
-          .json = Printed(object)};
-}
-
-std::string EventLine(const std::string& type, const std::string& object) {
-  return absl::StrCat("{\"type\":\"", type, "\",\"object\":", object, "}\n");
-}
-
-std::string StatusBody(int code, const std::string& reason,
-                       const std::string& message) {
-  Struct status;
-  auto& fields = *status.mutable_fields();
-  fields["kind"].set_string_value("Status");
-  fields["apiVersion"].set_string_value("v1");
-  fields["status"].set_string_value("Failure");
-  fields["reason"].set_string_value(reason);
-  fields["message"].set_string_value(message);
-  fields["code"].set_number_value(code);
-  return Printed(status);
-}
-
-// Objects of a custom resource are the same in each version.
-std::string WithoutVersion(const std::string& path) {
-  const std::string prefix = absl::StrCat(kGroupPath, "/");
-  if (!absl::StartsWith(path, prefix)) return path;
-  return absl::StrCat(prefix, path.substr(path.find('/', prefix.size())));
-}
-
-std::string WantedName(const httplib::Request& request) {
-  constexpr absl::string_view kByName = "metadata.name=";
-  const std::string selector = request.get_param_value("fieldSelector");
-  return absl::StartsWith(selector, kByName) ? selector.substr(kByName.size())
-                                             : "";
-}
-
-int64_t IntParam(const httplib::Request& request, const char* name) {
-  int64_t number = 0;
-  return absl::SimpleAtoi(request.get_param_value(name), &number) ? number : 0;
-}
 
 }  // namespace
 
@@ -143,7 +79,7 @@ std::string FakeKubeApi::url() const {
 void FakeKubeApi::Put(const std::string& collection, const std::string& json) {
   MutexLock lock(mu_);
   ++version_;
-  Named object = WithVersion(json, version_);
+  NamedObject object = WithVersion(json, version_);
   std::string& stored = objects_[WithoutVersion(collection)][object.name];
   const std::string type = stored.empty() ? "ADDED" : "MODIFIED";
   stored = std::move(object.json);
@@ -181,39 +117,6 @@ void FakeKubeApi::SetVersions(std::vector<std::string> versions) {
   versions_ = std::move(versions);
 }
 
-void FakeKubeApi::SendBookmarks() {
-  MutexLock lock(mu_);
-  for (const auto& watch : watches_) {
-    if (!watch->wants_bookmarks) continue;
-    absl::StrAppend(
-        &watch->raw,
-        EventLine("BOOKMARK",
-                  absl::StrCat("{\"metadata\":{\"resourceVersion\":\"",
-                               version_, "\",\"creationTimestamp\":null}}")));
-  }
-  changed_.NotifyAll();
-}
-
-void FakeKubeApi::SendRaw(const std::string& bytes) {
-  MutexLock lock(mu_);
-  for (const auto& watch : watches_) watch->raw += bytes;
-  changed_.NotifyAll();
-}
-
-void FakeKubeApi::AwaitRawSent() {
-  MutexLock lock(mu_);
-  while (std::any_of(watches_.begin(), watches_.end(),
-                     [](const auto& watch) { return !watch->raw.empty(); })) {
-    changed_.Wait(mu_);
-  }
-}
-
-void FakeKubeApi::CutWatches() {
-  MutexLock lock(mu_);
-  for (const auto& watch : watches_) watch->cut = true;
-  changed_.NotifyAll();
-}
-
 void FakeKubeApi::AddFault(KubeFault fault) {
   MutexLock lock(mu_);
   faults_.push_back(std::move(fault));
@@ -247,23 +150,6 @@ int FakeKubeApi::CountRequests(absl::string_view part) const {
   return static_cast<int>(std::count_if(
       requests_.begin(), requests_.end(), [&](const KubeRequest& request) {
         return absl::StrContains(request.target, part);
-      }));
-}
-
-int FakeKubeApi::CountWatches(absl::string_view part) const {
-  MutexLock lock(mu_);
-  return static_cast<int>(std::count_if(
-      requests_.begin(), requests_.end(), [&](const KubeRequest& request) {
-        return absl::StrContains(request.target, "watch=true") &&
-               absl::StrContains(request.target, part);
-      }));
-}
-
-int FakeKubeApi::OpenWatches(absl::string_view part) const {
-  MutexLock lock(mu_);
-  return static_cast<int>(
-      std::count_if(watches_.begin(), watches_.end(), [&](const auto& watch) {
-        return absl::StrContains(watch->target, part);
       }));
 }
 
@@ -410,75 +296,6 @@ void FakeKubeApi::List(const httplib::Request& request, const Turn& turn,
              more.empty() ? "" : absl::StrCat(",\"continue\":\"", more, "\""),
              "},\"items\":[", absl::StrJoin(items, ","), "]}"),
          turn, response);
-}
-
-void FakeKubeApi::StartWatch(const httplib::Request& request, const Turn& turn,
-                             httplib::Response& response) {
-  auto watch = std::make_shared<Watch>();
-  watch->target = request.target;
-  watch->collection = WithoutVersion(request.path);
-  watch->name = WantedName(request);
-  watch->version = IntParam(request, "resourceVersion");
-  watch->wants_bookmarks =
-      request.get_param_value("allowWatchBookmarks") == "true";
-  watch->end = absl::Now() + absl::Seconds(IntParam(request, "timeoutSeconds"));
-  bool is_expired = false;
-  {
-    MutexLock lock(mu_);
-    is_expired = watch->version < oldest_;
-    if (!is_expired) watches_.push_back(watch);
-  }
-  if (is_expired) {
-    return Refuse(410, "Expired", "too old resource version", turn, response);
-  }
-  const auto left = std::make_shared<int64_t>(
-      turn.is_faulty ? turn.fault.after_bytes : INT64_MAX);
-  response.status = 200;
-  response.set_chunked_content_provider(
-      "application/json",
-      [this, watch, left, kind = turn.fault.kind](size_t,
-                                                  httplib::DataSink& sink) {
-        std::string bytes;
-        bool is_cut = false;
-        const bool goes_on = *left == 0 || NextBytes(*watch, &bytes, &is_cut);
-        const auto fits = std::min(static_cast<int64_t>(bytes.size()), *left);
-        if (fits > 0) sink.write(bytes.data(), static_cast<size_t>(fits));
-        *left -= fits;
-        if (*left == 0) {
-          if (kind == KubeFault::Kind::kStall) WaitForEnd();
-          return false;
-        }
-        if (is_cut) return false;
-        if (!goes_on) sink.done();
-        return true;
-      },
-      [this, watch](bool) {
-        MutexLock lock(mu_);
-        watches_.erase(std::remove(watches_.begin(), watches_.end(), watch),
-                       watches_.end());
-      });
-}
-
-bool FakeKubeApi::NextBytes(Watch& watch, std::string* bytes, bool* is_cut) {
-  MutexLock lock(mu_);
-  for (;;) {
-    for (const Event& event : events_) {
-      if (event.version <= watch.version ||
-          event.collection != watch.collection ||
-          (!watch.name.empty() && event.name != watch.name)) {
-        continue;
-      }
-      *bytes += event.line;
-    }
-    watch.version = std::max(watch.version, version_);
-    if (!watch.raw.empty()) changed_.NotifyAll();
-    *bytes += std::exchange(watch.raw, "");
-    *is_cut = watch.cut || stopping_;
-    if (!bytes->empty() || *is_cut) return true;
-    const absl::Duration left = watch.end - absl::Now();
-    if (left <= absl::ZeroDuration()) return false;
-    changed_.WaitFor(mu_, left);
-  }
 }
 
 void FakeKubeApi::Answer(int status, std::string body, const Turn& turn,
