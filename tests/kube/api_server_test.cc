@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tests/kube/kube_fixture.h"
@@ -12,6 +13,7 @@
 namespace oneagent {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr char kAccount[] =
@@ -110,6 +112,60 @@ TEST_F(ApiServerTest, ATokenIsTheAccountsAndEndsWithWhatItIsBoundTo) {
   server().MustKubectl({"delete", "secret", "lease", "-n", "dynatrace"});
   server().AwaitRefused(token);
   EXPECT_THAT(server().Kubectl(who).err, HasSubstr("Unauthorized"));
+}
+
+// A pod with a volume of the driver, and the volume's attributes.
+std::string PodYaml(const std::string& name, const std::string& namespace_name,
+                    const std::string& csi) {
+  return absl::StrCat(
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: ", name,
+      ", namespace: ", namespace_name,
+      "}\nspec:\n  automountServiceAccountToken: false\n"
+      "  containers: [{name: a, image: a}]\n"
+      "  volumes: [{name: v, csi: {driver: csi.oneagent.dynatrace.com, ",
+      csi, "}}]\n---\n");
+}
+
+TEST_F(ApiServerTest, ThePolicyOfTheDocumentsKeepsPodsToTheirDynaKube) {
+  ApplyManifest("../../docs/admission_policy.yaml");
+  server().MustKubectl({"label", "namespace", "shop",
+                        "dynakube.internal.dynatrace.com/instance=demo"});
+  TempDir dir;
+  const std::string pods = dir.WriteFile(
+      "pods.yaml",
+      absl::StrCat(
+          PodYaml("foreign", "shop",
+                  "readOnly: true, volumeAttributes: {mode: app, dynakube: "
+                  "other}"),
+          PodYaml("own", "shop",
+                  "readOnly: true, volumeAttributes: {mode: app, dynakube: "
+                  "demo}"),
+          PodYaml("writes", "shop",
+                  "volumeAttributes: {mode: app, dynakube: demo}"),
+          PodYaml("host", "shop",
+                  "readOnly: true, volumeAttributes: {mode: host, dynakube: "
+                  "demo}"),
+          PodYaml("bare", "shop", "readOnly: true"),
+          PodYaml("agent", "dynatrace",
+                  "volumeAttributes: {mode: host, dynakube: demo}")));
+  constexpr char kForeign[] = "a pod of shop may use DynaKube 'demo' alone";
+  ProgramResult created;
+  // A policy counts from a moment after it was made; the first pod shows it.
+  EXPECT_TRUE(WaitUntil([&] {
+    created = server().Kubectl(
+        {"create", "--dry-run=server", "-o", "name", "-f", pods});
+    return absl::StrContains(created.err, kForeign);
+  }));
+  EXPECT_EQ(created.out, "pod/own\npod/agent\n");
+  EXPECT_THAT(
+      created.err,
+      AllOf(HasSubstr("volumes of csi.oneagent.dynatrace.com are to be "
+                      "readOnly"),
+            HasSubstr("mode host of csi.oneagent.dynatrace.com is for the "
+                      "namespace dynatrace"),
+            HasSubstr("\"bare\" is forbidden")));
+  server().MustKubectl(
+      {"delete", "-f", Manifest("../../docs/admission_policy.yaml")});
 }
 
 TEST_F(ApiServerTest, AfterCompactionAndRestartAnOldWatchIsGone) {
