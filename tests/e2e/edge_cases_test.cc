@@ -10,9 +10,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/defined_tests.h"
 #include "tests/support/temp_dir.h"
 
 namespace oneagent {
@@ -219,24 +219,6 @@ void ForEachSource(
     if (entry.path().extension() != ".cc") continue;
     look(entry.path().string(), ReadTestFile(entry.path().string()));
   }
-}
-
-// "Suite.Name" of each test that a source file of tests/ defines.
-std::set<std::string> DefinedTests() {
-  std::set<std::string> found;
-  ForEachSource("tests", [&found](const std::string& path, std::string text) {
-    if (!absl::EndsWith(path, "_test.cc")) return;
-    text = absl::StrReplaceAll(text, {{"\n", ""}, {" ", ""}});
-    for (const std::string macro : {"TEST(", "TEST_F(", "TEST_P("}) {
-      for (size_t at = text.find(macro); at != std::string::npos;
-           at = text.find(macro, at + 1)) {
-        const size_t begin = at + macro.size();
-        const std::string both = text.substr(begin, text.find(')', at) - begin);
-        found.insert(absl::StrReplaceAll(both, {{",", "."}}));
-      }
-    }
-  });
-  return found;
 }
 
 TEST(EdgeCasesTest, EachOfTheThirtyHasATestThatExists) {
