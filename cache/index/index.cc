@@ -41,20 +41,31 @@ absl::Status Index::SetReconciled(absl::string_view boot_id) {
       return absl::AbortedError(absl::StrCat(
           session.db.path(), ": was replaced during the reconcile"));
     }
-    return Query(session.sql.put_meta)
-        .Text(":key", kReconciledBootIdKey)
-        .Text(":value", boot_id)
-        .Run();
+    return StoreMeta(session.sql, kReconciledBootIdKey, boot_id);
   });
 }
 
 absl::StatusOr<std::string> Index::ReconciledBootId() {
-  absl::StatusOr<std::string> boot_id;
+  return ReadMeta(kReconciledBootIdKey);
+}
+
+absl::Status Index::SetSourceTrouble(absl::string_view why) {
+  return connection_->Write([&](const Connection::Session& session) {
+    return StoreMeta(session.sql, kSourceTroubleKey, why);
+  });
+}
+
+absl::StatusOr<std::string> Index::SourceTrouble() {
+  return ReadMeta(kSourceTroubleKey);
+}
+
+absl::StatusOr<std::string> Index::ReadMeta(absl::string_view key) {
+  absl::StatusOr<std::string> value;
   RETURN_IF_ERROR(connection_->Read([&](const Connection::Session& session) {
-    boot_id = LoadMeta(session.sql, kReconciledBootIdKey);
-    return boot_id.status();
+    value = LoadMeta(session.sql, key);
+    return value.status();
   }));
-  return boot_id;
+  return value;
 }
 
 absl::StatusOr<std::vector<NoticeRow>> Index::ListNotices() {

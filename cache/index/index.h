@@ -174,6 +174,10 @@ class Index {
   absl::StatusOr<std::vector<ConfigRow>> ListConfigs();  // by id
   absl::StatusOr<std::vector<TenantRow>> ListTenants();  // by dynakube
 
+  // Why the DynaKubes cannot be listed, and since when; "" when they can.
+  absl::Status SetSourceTrouble(absl::string_view why);
+  absl::StatusOr<std::string> SourceTrouble();
+
   absl::StatusOr<std::vector<NoticeRow>> ListNotices();  // by seq
   absl::Status DeleteNotices(int64_t up_to_seq);
   absl::Status DeleteNotice(int64_t seq);  // one that is not there is OK
@@ -186,6 +190,7 @@ class Index {
  private:
   class Connection;
   explicit Index(Options options);
+  absl::StatusOr<std::string> ReadMeta(absl::string_view key);
 
   const Options options_;
   const std::unique_ptr<Connection> connection_;

@@ -114,6 +114,14 @@ absl::StatusOr<std::string> LoadMeta(const Statements& statements,
   return found ? query.TextAt(0) : "";
 }
 
+absl::Status StoreMeta(const Statements& statements, absl::string_view key,
+                       absl::string_view value) {
+  return Query(statements.put_meta)
+      .Text(":key", key)
+      .Text(":value", value)
+      .Run();
+}
+
 absl::StatusOr<std::optional<VolumeRow>> LoadVolume(
     const Statements& statements, absl::string_view id) {
   Query query(statements.get_volume);

@@ -57,7 +57,10 @@ absl::StatusOr<std::vector<Row>> AllRows(
 // The value of a key in meta; empty when there is none.
 absl::StatusOr<std::string> LoadMeta(const Statements& statements,
                                      absl::string_view key);
+absl::Status StoreMeta(const Statements& statements, absl::string_view key,
+                       absl::string_view value);
 inline constexpr char kReconciledBootIdKey[] = "reconciled_boot_id";
+inline constexpr char kSourceTroubleKey[] = "source_trouble";
 
 absl::StatusOr<std::optional<VolumeRow>> LoadVolume(
     const Statements& statements, absl::string_view id);

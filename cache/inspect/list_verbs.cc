@@ -8,6 +8,7 @@
 #include "base/posix_status.h"
 #include "base/status_macros.h"
 #include "cache/inspect/json_output.h"
+#include "cache/inspect/table.h"
 #include "cache/inspect/verbs.h"
 #include "cache/inspect/views.h"
 
@@ -68,13 +69,21 @@ VerbResult RunTenants(const Invocation& it, const Console& console) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Index> index,
                    OpenForReading(it.data_dir));
   ASSIGN_OR_RETURN(const std::vector<TenantRow> tenants, index->ListTenants());
+  ASSIGN_OR_RETURN(const std::string trouble, index->SourceTrouble());
   if (it.output == Output::kTable) {
     console.out
         << TenantsTable(tenants, console.clock.Now()).Format(console.paint);
+    if (!trouble.empty()) {
+      console.out << "\nas last known, DynaKubes cannot be listed: "
+                  << TerminalText(trouble) << "\n";
+    }
     return kExitFine;
   }
   std::vector<v1::TenantView> views;
-  for (const TenantRow& tenant : tenants) views.push_back(ViewOf(tenant));
+  for (const TenantRow& tenant : tenants) {
+    views.push_back(ViewOf(tenant));
+    views.back().set_source_trouble(ValidUtf8(trouble));
+  }
   console.out << JsonArray(views);
   return kExitFine;
 }

@@ -9,6 +9,7 @@
 #include "base/flags.h"
 #include "base/http_listener.h"
 #include "base/status_macros.h"
+#include "cache/kube/access_config.h"
 
 namespace oneagent {
 namespace {
@@ -29,6 +30,24 @@ std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
       StringFlag("dynakube-dir", "DIR",
                  "manifests of DynaKubes, Secrets and ConfigMaps",
                  &config->dynakube_dir),
+      StringFlag("kubeconfig", "FILE",
+                 "DynaKubes from the API server that it names (default in a "
+                 "pod: the cluster's)",
+                 &config->kubeconfig),
+      StringFlag("namespace", "NAMESPACE",
+                 "whose DynaKubes (default: the pod's, or the kubeconfig's)",
+                 &config->namespace_name),
+      DurationFlag("start-jitter",
+                   "the API server is first asked within this time "
+                   "(default: 30s)",
+                   &config->start_jitter),
+      StringFlag("node-name", "NODE",
+                 "this node, for Events (default: the host's name)",
+                 &config->node_name),
+      StringFlag("remove-startup-taint", "KEY",
+                 "take this taint from --node-name once its pods can have "
+                 "agents",
+                 &config->startup_taint),
       SwitchFlag("once", "bring every DynaKube to its end, collect, and exit",
                  &switches->once),
       DurationFlag("grace-period",
@@ -64,6 +83,41 @@ absl::Status CheckDirectory(absl::string_view flag, const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status CheckStartupTaint(const ProvisionerConfig& config) {
+  if (config.startup_taint.empty()) return absl::OkStatus();
+  if (config.node_name.empty()) {
+    return absl::InvalidArgumentError(
+        "--remove-startup-taint: needs --node-name");
+  }
+  if (!config.dynakube_dir.empty()) {
+    return absl::InvalidArgumentError(
+        "--remove-startup-taint: not with --dynakube-dir: there is no API "
+        "server");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSource(const ProvisionerConfig& config) {
+  if (!config.dynakube_dir.empty()) {
+    if (!config.kubeconfig.empty()) {
+      return absl::InvalidArgumentError(
+          "--dynakube-dir and --kubeconfig: only one of them");
+    }
+    if (!config.namespace_name.empty()) {
+      return absl::InvalidArgumentError(
+          "--namespace: not with --dynakube-dir, which is read as a whole");
+    }
+    return CheckDirectory("dynakube-dir", config.dynakube_dir);
+  }
+  if (config.kubeconfig.empty() &&
+      !PodSurroundings::FromEnvironment().IsPod()) {
+    return absl::InvalidArgumentError(
+        "no source of DynaKubes: give --dynakube-dir or --kubeconfig, or run "
+        "in a pod (KUBERNETES_SERVICE_HOST is not set)");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ProvisionerConfig> ParseProvisionerConfig(int argc,
@@ -83,7 +137,8 @@ absl::StatusOr<ProvisionerConfig> ParseProvisionerConfig(int argc,
   }
   config.action = switches.once ? Action::kRunOnce : Action::kRun;
   RETURN_IF_ERROR(CheckDirectory("data-dir", config.data_dir));
-  RETURN_IF_ERROR(CheckDirectory("dynakube-dir", config.dynakube_dir));
+  RETURN_IF_ERROR(CheckSource(config));
+  RETURN_IF_ERROR(CheckStartupTaint(config));
   return config;
 }
 
@@ -91,10 +146,12 @@ std::string ProvisionerHelp() {
   Switches switches;
   ProvisionerConfig config;
   return absl::StrCat(
-      "usage: oneagent-csi-provisioner --data-dir=DIR --dynakube-dir=DIR "
-      "[FLAGS]\n\n"
-      "Keeps on this node what the DynaKubes in a directory of manifests ask\n"
-      "for: agents, configuration layers, and what new pods get of them.\n\n",
+      "usage: oneagent-csi-provisioner --data-dir=DIR "
+      "[--dynakube-dir=DIR | --kubeconfig=FILE] [FLAGS]\n\n"
+      "Keeps on this node what DynaKubes ask for: agents, configuration "
+      "layers,\nand what new pods get of them. DynaKubes come from a directory "
+      "of\nmanifests, from the API server of a kubeconfig or, in a pod with "
+      "neither,\nfrom the cluster's.\n\n",
       FlagHelp(Flags(&switches, &config)), "\nlog ",
       LogLevelsHelp(kProvisionerLogComponents),
       "\n\nexamples:\n"

@@ -28,7 +28,13 @@ struct ProvisionerConfig {
   enum class Action { kRun, kRunOnce, kHelp, kVersion };
   Action action = Action::kRun;
   std::string data_dir;
+  // One of the two, or neither in a pod: then the cluster's API.
   std::string dynakube_dir;
+  std::string kubeconfig;
+  std::string namespace_name;  // empty: as pod or kubeconfig say
+  absl::Duration start_jitter = absl::Seconds(30);
+  std::string node_name;      // empty: the host's
+  std::string startup_taint;  // key; empty: none is removed
   absl::Duration grace_period = absl::Minutes(5);
   int64_t keep_versions = 1;
   LogFormat log_format = LogFormat::kText;

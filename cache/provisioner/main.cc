@@ -136,6 +136,7 @@ int Run(const ProvisionerConfig& config) {
   } else {
     daemon_log.Info("started", {{"data_dir", config.data_dir},
                                 {"dynakube_dir", config.dynakube_dir},
+                                {"kubeconfig", config.kubeconfig},
                                 {"version", ONEAGENT_VERSION}});
     (*provisioner)->Run();
   }

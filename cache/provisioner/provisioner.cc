@@ -12,6 +12,8 @@
 #include "base/durable_file.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "cache/kube/access_config.h"
+#include "cache/kube/api_source.h"
 #include "cache/kube/manifest_dir.h"
 
 namespace oneagent {
@@ -54,8 +56,36 @@ absl::StatusOr<Provisioner::Opened> Provisioner::OpenParts(
   if (!index.ok()) return Annotate(index.status(), flag);
   opened.index = *std::move(index);
   ASSIGN_OR_RETURN(opened.boot_id, ReadBootId());
-  ASSIGN_OR_RETURN(opened.source, ManifestDir::Open(config.dynakube_dir));
+  RETURN_IF_ERROR(OpenSource(config, opened));
   return opened;
+}
+
+absl::Status Provisioner::OpenSource(const ProvisionerConfig& config,
+                                     Opened& opened) {
+  if (!config.dynakube_dir.empty()) {
+    ASSIGN_OR_RETURN(opened.source, ManifestDir::Open(config.dynakube_dir));
+    return absl::OkStatus();
+  }
+  const bool in_pod = config.kubeconfig.empty();
+  absl::StatusOr<ApiAccess> access =
+      in_pod ? InClusterAccess(PodSurroundings::FromEnvironment())
+             : KubeconfigAccess(config.kubeconfig);
+  if (!access.ok()) {
+    return Annotate(access.status(), in_pod ? "API server" : "--kubeconfig");
+  }
+  if (!config.namespace_name.empty()) {
+    access->namespace_name = config.namespace_name;
+  }
+  const std::string namespace_name = access->namespace_name;
+  ASSIGN_OR_RETURN(opened.api_client,
+                   ApiClient::Open(*std::move(access), kUserAgent));
+  const bool is_once = config.action == ProvisionerConfig::Action::kRunOnce;
+  opened.source = std::make_unique<ApiSource>(
+      *opened.api_client,
+      ApiSource::Options{.namespace_name = namespace_name,
+                         .start_jitter = is_once ? absl::ZeroDuration()
+                                                 : config.start_jitter});
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Provisioner>> Provisioner::Open(
@@ -70,6 +100,17 @@ absl::StatusOr<std::unique_ptr<Provisioner>> Provisioner::Open(
   return provisioner;
 }
 
+std::unique_ptr<ClusterOutlets> Provisioner::OpenOutlets(
+    const ProvisionerConfig& config, const Opened& opened, const Clock& clock,
+    CacheObserver& observer) {
+  if (opened.api_client == nullptr) return nullptr;
+  return std::make_unique<ClusterOutlets>(
+      *opened.api_client, *opened.index, observer, clock,
+      ClusterOutlets::Options{.node_name = config.node_name,
+                              .startup_taint = config.startup_taint,
+                              .boot_id = opened.boot_id});
+}
+
 Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
                          CacheObserver& observer, Shutdown& shutdown,
                          Opened opened)
@@ -82,6 +123,12 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
       api_(fetcher_),
       store_(Layout(config.data_dir), *opened_.index, clock, opened_.boot_id),
       book_(Layout(config.data_dir), *opened_.index),
+      notice_log_(*opened_.index, observer),
+      outlets_(OpenOutlets(config, opened_, clock, observer)),
+      observer_(
+          outlets_ == nullptr
+              ? std::vector<CacheObserver*>{&observer}
+              : std::vector<CacheObserver*>{&observer, &outlets_->observer()}),
       collector_(store_, *opened_.index, clock, opened_.boot_id,
                  {.grace_period = config.grace_period,
                   .keep_versions = config.keep_versions}),
@@ -91,8 +138,7 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
                    .book = book_,
                    .gate = gate_,
                    .clock = clock,
-                   .observer = observer}),
-      notices_(*opened_.index, observer),
+                   .observer = observer_}),
       scheduler_({.source = *opened_.source,
                   .reconciler = reconciler_,
                   .collector = collector_,
@@ -100,8 +146,10 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
                   .index = *opened_.index,
                   .book = book_,
                   .gate = gate_,
-                  .notices = notices_,
-                  .observer = observer}) {
+                  .notices = outlets_ == nullptr
+                                 ? static_cast<NoticeOutlet&>(notice_log_)
+                                 : outlets_->notices(),
+                  .observer = observer_}) {
   shutdown_.SetWaker([this] { opened_.source->Interrupt(); });
 }
 
@@ -113,6 +161,10 @@ bool Provisioner::RunOnce() {
   scheduler_.WaitUntilSettled(now, [this] { return shutdown_.IsRequested(); });
   if (shutdown_.IsRequested()) return false;
   scheduler_.Collect();
+  if (outlets_ != nullptr) {
+    outlets_->SendOnce();
+    outlets_->LookAtTaint(scheduler_.IsFirstAgentReady());
+  }
   if (!scheduler_.IsListComplete()) return false;
   for (const Scheduler::Standing& standing : scheduler_.Standings()) {
     if (standing.state != TenantState::kReady) return false;
@@ -121,8 +173,12 @@ bool Provisioner::RunOnce() {
 }
 
 void Provisioner::Run() {
+  if (outlets_ != nullptr) outlets_->Start();
   while (!shutdown_.IsRequested()) {
     scheduler_.RunOnce(clock_.Now());
+    if (outlets_ != nullptr) {
+      outlets_->LookAtTaint(scheduler_.IsFirstAgentReady());
+    }
     if (opened_.source->WaitForChange(kTick)) scheduler_.ListSoon();
   }
 }

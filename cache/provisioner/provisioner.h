@@ -14,12 +14,15 @@
 #include "base/unique_fd.h"
 #include "cache/collect/collector.h"
 #include "cache/index/index.h"
+#include "cache/kube/api_client.h"
 #include "cache/kube/dynakube_source.h"
 #include "cache/provisioner/agent_installer.h"
+#include "cache/provisioner/cluster_outlets.h"
 #include "cache/provisioner/commit_gate.h"
 #include "cache/provisioner/config.h"
 #include "cache/provisioner/notice_outlet.h"
 #include "cache/provisioner/observer.h"
+#include "cache/provisioner/observers.h"
 #include "cache/provisioner/reconciler.h"
 #include "cache/provisioner/scheduler.h"
 #include "cache/provisioner/shutdown.h"
@@ -58,11 +61,19 @@ class Provisioner {
   struct Opened {
     UniqueFd lock;
     std::unique_ptr<Index> index;
-    std::unique_ptr<DynaKubeSource> source;
+    std::unique_ptr<ApiClient> api_client;   // none with --dynakube-dir
+    std::unique_ptr<DynaKubeSource> source;  // may borrow the client
     std::string boot_id;
   };
   static absl::StatusOr<Opened> OpenParts(const ProvisionerConfig& config,
                                           CacheObserver& observer);
+
+  static absl::Status OpenSource(const ProvisionerConfig& config,
+                                 Opened& opened);
+
+  static std::unique_ptr<ClusterOutlets> OpenOutlets(
+      const ProvisionerConfig& config, const Opened& opened, const Clock& clock,
+      CacheObserver& observer);
 
   Provisioner(const ProvisionerConfig& config, const Clock& clock,
               CacheObserver& observer, Shutdown& shutdown, Opened opened);
@@ -76,9 +87,11 @@ class Provisioner {
   Store store_;
   TenantBook book_;
   CommitGate gate_;
+  NoticeLog notice_log_;
+  const std::unique_ptr<ClusterOutlets> outlets_;  // none without a client
+  Observers observer_;
   Collector collector_;
   TenantReconciler reconciler_;
-  NoticeLog notices_;
   Scheduler scheduler_;
 };
 

@@ -119,6 +119,14 @@ void Scheduler::FollowVolumes(absl::Time now) {
   volumes_may_go_ = volumes_may_go_ || !is_more.ok() || *is_more;
 }
 
+// For whoever looks at the index: why what it says of tenants may be old.
+absl::Status Scheduler::RememberTrouble() {
+  if (list_status_.ok() && !trouble_is_stored_) return absl::OkStatus();
+  RETURN_IF_ERROR(parts_.index.SetSourceTrouble(list_status_.message()));
+  trouble_is_stored_ = !list_status_.ok();
+  return absl::OkStatus();
+}
+
 void Scheduler::List(absl::Time now) {
   list_soon_ = false;
   next_list_ = now + kListAtLeast;
@@ -126,6 +134,7 @@ void Scheduler::List(absl::Time now) {
   list_status_ = state.status();
   errors_.Report(Chore::kListDynaKubes, list_status_);
   parts_.observer.OnListed(list_status_);
+  errors_.Report(Chore::kLookAtIndex, RememberTrouble());
   if (!state.ok()) {
     MutexLock lock(mu_);
     tenants_known_ = false;

@@ -114,6 +114,7 @@ class Scheduler {
   void LookAtIndex(absl::Time now);
   void FollowVolumes(absl::Time now);
   absl::Status Recover();
+  absl::Status RememberTrouble();
   void List(absl::Time now);
   void ReportProblems(const std::vector<SourceProblem>& problems);
   void TakeTasks();
@@ -132,6 +133,7 @@ class Scheduler {
   ClusterState state_;  // as last listed
   absl::Status list_status_ = absl::UnavailableError("not listed yet");
   bool list_soon_ = true;
+  bool trouble_is_stored_ = true;  // in the index; by whom is not known
   absl::Time next_list_ = absl::InfinitePast();
   absl::Time next_collection_ = absl::InfinitePast();
   uint64_t change_count_ = 0;

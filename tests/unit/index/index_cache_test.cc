@@ -225,5 +225,15 @@ TEST_F(IndexCacheTest, ChangeCountTellsWritesOfOthersFromOwnOnes) {
   EXPECT_THAT(index_->ChangeCount(), IsOkAndHolds(testing::Ne(first)));
 }
 
+TEST_F(IndexCacheTest, WhatTroublesTheSourceOutlivesItsProcess) {
+  EXPECT_THAT(index_->SourceTrouble(), IsOkAndHolds(""));
+  ASSERT_OK(index_->SetSourceTrouble("no answer; since yesterday"));
+  Reopen();
+  EXPECT_THAT(index_->SourceTrouble(),
+              IsOkAndHolds("no answer; since yesterday"));
+  ASSERT_OK(index_->SetSourceTrouble(""));
+  EXPECT_THAT(index_->SourceTrouble(), IsOkAndHolds(""));
+}
+
 }  // namespace
 }  // namespace oneagent

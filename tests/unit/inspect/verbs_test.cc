@@ -73,6 +73,17 @@ TEST_F(VerbsTest, ListsAgentsVolumesAndTenants) {
   EXPECT_EQ(Json({"tenants"})["currentAgentId"].string_value(), kAgent);
 }
 
+TEST_F(VerbsTest, SayWhatIsOldOfTheTenants) {
+  node_.MakeHealthy();
+  EXPECT_THAT(node_.Run({"tenants"}).out, Not(HasSubstr("as last known")));
+  ASSERT_OK(node_.index().SetSourceTrouble("no\x1b answer; since 10:00"));
+  EXPECT_THAT(node_.Run({"tenants"}).out,
+              HasSubstr("\nas last known, DynaKubes cannot be listed: "
+                        "no\\x1b answer; since 10:00\n"));
+  EXPECT_THAT(Json({"tenants"})["sourceTrouble"].string_value(),
+              HasSubstr("since 10:00"));
+}
+
 TEST_F(VerbsTest, WorkWhenTheDaemonsDoNotRun) {
   node_.MakeHealthy();
   node_.CloseIndex();

@@ -103,7 +103,7 @@ TEST(TenantJsonTest, HasThePromisedKeys) {
   const std::string json = JsonObject(ViewOf(SomeTenant()));
   EXPECT_THAT(PrintedKeys(json),
               ElementsAre("dynakube", "tenant", "currentAgentId", "version",
-                          "state", "reason", "updatedAt"));
+                          "state", "reason", "updatedAt", "sourceTrouble"));
   auto fields = ParseAnyJson(json).struct_value().fields();
   EXPECT_EQ(fields["tenant"].string_value(), "abc12345");
   EXPECT_EQ(fields["updatedAt"].string_value(), "2026-11-22T10:00:00Z");

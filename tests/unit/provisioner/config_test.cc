@@ -43,6 +43,23 @@ TEST(ProvisionerConfigTest, DefaultsAndFlags) {
   EXPECT_EQ(all.metrics_address, "127.0.0.1:8090");
 }
 
+TEST(ProvisionerConfigTest, AnApiServerIsASource) {
+  ASSERT_OK_AND_ASSIGN(const ProvisionerConfig by_file,
+                       Parse({"--data-dir=/d", "--kubeconfig=/k",
+                              "--namespace=ns", "--start-jitter=0s"}));
+  EXPECT_EQ(by_file.kubeconfig, "/k");
+  EXPECT_EQ(by_file.namespace_name, "ns");
+  EXPECT_EQ(by_file.start_jitter, absl::ZeroDuration());
+  // As kubelet tells a pod.
+  ASSERT_EQ(setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1), 0);
+  const absl::StatusOr<ProvisionerConfig> in_pod = Parse({"--data-dir=/d"});
+  ASSERT_EQ(unsetenv("KUBERNETES_SERVICE_HOST"), 0);
+  ASSERT_OK(in_pod);
+  EXPECT_EQ(in_pod->kubeconfig, "");
+  EXPECT_EQ(in_pod->dynakube_dir, "");
+  EXPECT_EQ(in_pod->start_jitter, absl::Seconds(30));
+}
+
 TEST(ProvisionerConfigTest, HelpAndVersionNeedNothingElse) {
   EXPECT_EQ(Parse({"--help"})->action, ProvisionerConfig::Action::kHelp);
   EXPECT_EQ(Parse({"-h"})->action, ProvisionerConfig::Action::kHelp);
@@ -66,7 +83,17 @@ TEST_P(BadFlagsTest, NameFlagAndValue) {
 std::vector<BadCase> BadCases() {
   return {
       {"nothing", {}, "--data-dir: missing"},
-      {"noManifests", {"--data-dir=/d"}, "--dynakube-dir: missing"},
+      {"noSource",
+       {"--data-dir=/d"},
+       "no source of DynaKubes: give --dynakube-dir or --kubeconfig, or run "
+       "in a pod (KUBERNETES_SERVICE_HOST is not set)"},
+      {"twoSources",
+       {"--data-dir=/d", "--dynakube-dir=/m", "--kubeconfig=k"},
+       "--dynakube-dir and --kubeconfig: only one of them"},
+      {"namespaceOfFiles",
+       {"--data-dir=/d", "--dynakube-dir=/m", "--namespace=n"},
+       "--namespace: not with --dynakube-dir"},
+      {"jitter", {"--start-jitter=-1s"}, "--start-jitter=-1s: "},
       {"relative",
        {"--data-dir=d", "--dynakube-dir=/m"},
        "--data-dir=d: not an absolute path"},
