@@ -3,8 +3,6 @@
 #ifndef TESTS_E2E_HOSTILE_FIXTURE_H_
 #define TESTS_E2E_HOSTILE_FIXTURE_H_
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -15,15 +13,9 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/node.h"
 #include "tests/support/csi_client.h"
+#include "tests/support/process_figures.h"
 
 namespace oneagent {
-
-struct ProcessFigures {
-  int64_t rss_kib = 0;
-  int64_t peak_rss_kib = 0;
-  int descriptors = 0;
-};
-ProcessFigures FiguresOf(pid_t pid);
 
 // A pod that comes and goes and a probe, over and over, each call on a
 // connection of its own as kubelet's are.

@@ -26,10 +26,6 @@ namespace {
 constexpr char kVolumeName[] = "oneagent-bin";
 constexpr char kBootId[] = "/proc/sys/kernel/random/boot_id";
 
-CsiPod PodOf(const std::string& name) {
-  return {.name = name, .namespace_name = "shop", .uid = "uid-" + name};
-}
-
 std::string Program(absl::string_view name) {
   return absl::StrCat(ONEAGENT_BIN_DIR, "/", name);
 }
@@ -77,6 +73,7 @@ std::map<std::string, std::string> AttributesOf(const PodVolume& volume) {
 Node::Node()
     : disk_((EnterPrivateMountNamespace(), dir_.path())),
       layout_(dir_.Path("data")),
+      source_({absl::StrCat("--dynakube-dir=", dir_.Path("dynakubes"))}),
       kubelet_dir_(dir_.MakeDir("kubelet")),
       client_(socket()),
       fresh_client_(socket(), TestCsiClient::Connections::kOnePerCall) {
@@ -103,8 +100,8 @@ Node::~Node() {
   for (; reboots_ > 0; --reboots_) umount2(kBootId, MNT_DETACH);
 }
 
-void Node::ApplyDynaKube(const DynaKubeOptions& options) {
-  const std::string yaml = absl::StrCat(
+std::string Node::DynaKubeManifests(const DynaKubeOptions& options) const {
+  return absl::StrCat(
       "apiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
       "metadata: {name: ",
       options.name,
@@ -115,9 +112,29 @@ void Node::ApplyDynaKube(const DynaKubeOptions& options) {
       options.version.empty() ? "" : absl::StrCat("version: ", options.version),
       "}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: ", options.name,
       ", namespace: dynatrace}\nstringData: {apiToken: ", options.token, "}\n");
+}
+
+void Node::ApplyDynaKube(const DynaKubeOptions& options) {
   const std::string path =
       dir_.Path(absl::StrCat("dynakubes/", options.name, ".yaml"));
-  EXPECT_TRUE(WriteFileAtomically(path, yaml, 0600, Durability::kNoSync).ok());
+  EXPECT_TRUE(WriteFileAtomically(path, DynaKubeManifests(options), 0600,
+                                  Durability::kNoSync)
+                  .ok());
+}
+
+void Node::SetSource(std::vector<std::string> flags) {
+  source_ = std::move(flags);
+}
+
+CsiPod Node::PodOf(const std::string& name) const {
+  const auto found = pod_uids_.find(name);
+  return {.name = name,
+          .namespace_name = "shop",
+          .uid = found == pod_uids_.end() ? "uid-" + name : found->second};
+}
+
+void Node::SetPodUid(const std::string& pod, const std::string& uid) {
+  pod_uids_[pod] = uid;
 }
 
 void Node::DeleteDynaKube(const std::string& name) {
@@ -146,8 +163,8 @@ void Node::StartProvisioner(const std::vector<std::string>& flags) {
   provisioner_.reset();
   std::vector<std::string> argv = {
       Program("oneagent-csi-provisioner"),
-      absl::StrCat("--data-dir=", layout_.data_dir()),
-      absl::StrCat("--dynakube-dir=", dir_.Path("dynakubes"))};
+      absl::StrCat("--data-dir=", layout_.data_dir())};
+  argv.insert(argv.end(), source_.begin(), source_.end());
   argv.insert(argv.end(), flags.begin(), flags.end());
   provisioner_ = std::make_unique<Daemon>(argv, dir_.Path("provisioner.log"));
 }

@@ -71,6 +71,14 @@ class Node {
 
   void ApplyDynaKube(const DynaKubeOptions& options);
   void DeleteDynaKube(const std::string& name);
+  // What ApplyDynaKube writes: the DynaKube and its Secret.
+  std::string DynaKubeManifests(const DynaKubeOptions& options) const;
+  // From now on the provisioner is started with `flags` instead of
+  // --dynakube-dir.
+  void SetSource(std::vector<std::string> flags);
+  const std::vector<std::string>& source() const { return source_; }
+  // A pod that is called so has this uid, not one made of its name.
+  void SetPodUid(const std::string& pod, const std::string& uid);
 
   // Each replaces the one before; `flags` come after the usual ones. The
   // mounter answers when StartMounter returns.
@@ -128,12 +136,15 @@ class Node {
   std::vector<AgentRow> Agents() const;
 
  private:
+  CsiPod PodOf(const std::string& name) const;
   std::unique_ptr<Index> OpenIndex() const;
   void LoseMounts();
 
   TempDir dir_;
   const OverlayDisk disk_;
   const Layout layout_;
+  std::vector<std::string> source_;
+  std::map<std::string, std::string> pod_uids_;
   const std::string kubelet_dir_;
   TenantApiServer tenant_;
   TestCsiClient client_;

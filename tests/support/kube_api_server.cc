@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
@@ -189,6 +190,24 @@ void KubeApiServer::CreateNamespace(const std::string& name) {
                      name, "}\n"));
 }
 
+void KubeApiServer::CreateSecrets(const std::string& namespace_name,
+                                  const std::string& prefix, int count) const {
+  httplib::SSLClient client("127.0.0.1", kApiPort);
+  client.set_ca_cert_path(ca_path().c_str());
+  client.set_bearer_token_auth(kAdminToken);
+  client.set_keep_alive(true);
+  client.set_tcp_nodelay(true);
+  for (int i = 0; i < count; ++i) {
+    const httplib::Result answer = client.Post(
+        absl::StrCat("/api/v1/namespaces/", namespace_name, "/secrets"),
+        absl::StrCat(R"({"metadata":{"name":")", prefix, "-", i,
+                     R"("},"stringData":{"x":")", std::string(512, 'x'),
+                     R"("}})"),
+        "application/json");
+    ASSERT_TRUE(answer != nullptr && answer->status == 201) << prefix << i;
+  }
+}
+
 std::string KubeApiServer::CreateToken(const std::string& namespace_name,
                                        const std::string& account,
                                        const std::string& bound_to) const {
@@ -249,25 +268,21 @@ int64_t KubeApiServer::CountRequests(
   return sum;
 }
 
-double KubeApiServer::ShortestWatchTimeout() const {
-  static constexpr char kKey[] = "timeoutSeconds=";
-  double shortest = 0;
+std::vector<std::string> KubeApiServer::AskedByAccounts() const {
+  static constexpr absl::string_view kUri = "\"requestURI\":\"";
+  std::vector<std::string> uris;
   for (const absl::string_view line :
        absl::StrSplit(ReadTestFile(dir_.Path("audit.log")), '\n')) {
-    const size_t at = line.find(kKey);
+    const size_t at = line.find(kUri);
     if (at == absl::string_view::npos ||
-        !absl::StrContains(line, "system:serviceaccount:")) {
+        !absl::StrContains(line, "\"username\":\"system:serviceaccount:")) {
       continue;
     }
-    double seconds = 0;
-    const absl::string_view rest = line.substr(at + sizeof(kKey) - 1);
-    if (absl::SimpleAtod(rest.substr(0, rest.find_first_of("&\"\\")),
-                         &seconds) &&
-        (shortest == 0 || seconds < shortest)) {
-      shortest = seconds;
-    }
+    const absl::string_view rest = line.substr(at + kUri.size());
+    uris.push_back(absl::StrReplaceAll(rest.substr(0, rest.find('"')),
+                                       {{"\\u0026", "&"}}));
   }
-  return shortest;
+  return uris;
 }
 
 std::string KubeApiServer::Metrics() const {

@@ -66,6 +66,9 @@ class KubeApiServer {
   void ApplyFile(const std::string& path) const;
   // With the service account that pods need.
   void CreateNamespace(const std::string& name);
+  // `count` Secrets of half a KiB, "<prefix>-0" and so on, without kubectl.
+  void CreateSecrets(const std::string& namespace_name,
+                     const std::string& prefix, int count) const;
   // A token of a service account, by TokenRequest, for ten minutes: the server
   // grants no shorter one. Its life ends before, and within a quarter of a
   // minute, with the Secret that it is `bound_to`, if any.
@@ -80,9 +83,9 @@ class KubeApiServer {
   // Sum of apiserver_request_total over all series with all of `labels`
   // (`resource="dynakubes"`).
   int64_t CountRequests(const std::vector<std::string>& labels = {}) const;
-  // The shortest timeoutSeconds of the provisioner's watches so far, by the
-  // audit log; 0 when there was none.
-  double ShortestWatchTimeout() const;
+  // What service accounts have asked for so far, by the audit log: one URI for
+  // each request, also for those that go on.
+  std::vector<std::string> AskedByAccounts() const;
   // The server's own metrics.
   std::string Metrics() const;
   std::string Log() const;
