@@ -131,6 +131,14 @@ TEST(ReferencesTest, CommandsOfDevExistAndAreInItsHelp) {
   EXPECT_EQ(AllMatches(help, kHelpLine), commands);
 }
 
+TEST(ReferencesTest, TheChangelogBeginsWithThisVersion) {
+  std::smatch version;
+  const std::string changelog = ReadSourceTreeFile("CHANGELOG.md");
+  ASSERT_TRUE(std::regex_search(changelog, version,
+                                std::regex("\n## \\[([0-9.]+)\\] - ")));
+  EXPECT_EQ(version[1].str(), ONEAGENT_VERSION);
+}
+
 // The flags in a text, without those that every program has.
 std::set<std::string> FlagsIn(const std::string& text) {
   static const std::regex kFlag("--([a-z][a-z-]+)");
