@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -73,6 +75,13 @@ absl::StatusOr<UniqueFd> OpenWithoutSymlinks(absl::string_view absolute_path,
   if (!checked.ok()) return checked;
   return OpenAt2(AT_FDCWD, std::string(absolute_path), flags, /*mode=*/0,
                  RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+}
+
+std::string ResolveSymlinks(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path resolved =
+      std::filesystem::weakly_canonical(path, error);
+  return error ? path : resolved.string();
 }
 
 }  // namespace oneagent

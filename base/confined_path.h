@@ -31,6 +31,10 @@ absl::StatusOr<UniqueFd> OpenRoot(const std::string& root);
 absl::StatusOr<UniqueFd> OpenWithoutSymlinks(absl::string_view absolute_path,
                                              int flags);
 
+// The absolute path that `path` resolves to; its last components need not be
+// there. `path` itself when it cannot be resolved.
+std::string ResolveSymlinks(const std::string& path);
+
 }  // namespace oneagent
 
 #endif  // BASE_CONFINED_PATH_H_

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/confined_path.h"
 #include "base/log.h"
 #include "csi/config.h"
 #include "csi/mounter_daemon.h"
@@ -35,7 +36,9 @@ sigset_t BlockTermination() {
   return signals;
 }
 
-int Serve(const MounterConfig& config) {
+int Serve(MounterConfig config) {
+  // Layers are opened without following a link.
+  config.data_dir = ResolveSymlinks(config.data_dir);
   const sigset_t signals = BlockTermination();
   // A reader of our log that goes away must not end us.
   std::signal(SIGPIPE, SIG_IGN);

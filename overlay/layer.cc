@@ -10,6 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/confined_path.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
 #include "overlay/mounter.h"
@@ -20,16 +23,29 @@ namespace {
 // The smallest page that Linux has; a tmpfs of 4 KiB holds one page at least.
 constexpr size_t kMarkerLimit = 4096;
 
+bool HasDotDot(absl::string_view path) {
+  for (const absl::string_view component : absl::StrSplit(path, '/')) {
+    if (component == "..") return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<UniqueFd> OpenLayer(absl::string_view noun,
                                    const std::string& path) {
-  UniqueFd fd(
-      open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd.ok()) {
-    return PosixStatus(absl::StrCat(noun, " layer ", path), errno);
-  }
-  return fd;
+  absl::StatusOr<UniqueFd> fd =
+      HasDotDot(path) ? absl::FailedPreconditionError(
+                            absl::StrCat(path, ": leads out of its directory"))
+                      : OpenWithoutSymlinks(path, O_PATH | O_DIRECTORY);
+  if (fd.ok()) return fd;
+  absl::string_view cause = fd.status().message();
+  absl::ConsumePrefix(&cause, "open ");
+  // What lies on the disk is no fault of whoever asks for the volume.
+  return absl::Status(absl::IsFailedPrecondition(fd.status())
+                          ? absl::StatusCode::kInternal
+                          : fd.status().code(),
+                      absl::StrCat(noun, " layer ", cause));
 }
 
 absl::StatusOr<OpenLayers> OpenAllLayers(const OverlayPlan& plan) {

@@ -18,8 +18,10 @@ struct OpenLayers {
   UniqueFd work;
 };
 
-// O_PATH|O_DIRECTORY|O_NOFOLLOW: nothing is read, and a symlink put in a
-// layer's place is refused. Errors: PosixStatus naming `noun` and path.
+// O_PATH: nothing is read. A path with ".." or with a symlink in any component
+// is refused (Internal): whoever may write rows and rename directories in the
+// cache cannot have another directory shown. Other errors: PosixStatus naming
+// `noun` and path.
 absl::StatusOr<UniqueFd> OpenLayer(absl::string_view noun,
                                    const std::string& path);
 

@@ -119,6 +119,25 @@ TEST_P(OverlayMount, RefusesALayerThatIsASymlink) {
   EXPECT_FALSE(IsMountRoot());
 }
 
+// Whoever may rename directories of the cache and write its rows.
+TEST_P(OverlayMount, RefusesALayerThatIsElsewhere) {
+  ASSERT_EQ(mkdir(Disk("secret").c_str(), 0700), 0);
+  ASSERT_EQ(mkdir(Disk("secret/of-others").c_str(), 0700), 0);
+  ASSERT_EQ(symlink(Disk("secret").c_str(), Disk("agents").c_str()), 0);
+  for (const char* const name : {"agents/of-others", "agent/../secret"}) {
+    ASSERT_OK_AND_ASSIGN(
+        const OverlayPlan plan,
+        PlanOverlay(
+            LayerStack{
+                .lower = {Disk(name), Disk("config")}, .upper = "", .work = ""},
+            ""));
+    EXPECT_THAT(mounter_.MountOverlay(plan, target()),
+                StatusIs(absl::StatusCode::kInternal,
+                         HasSubstr("lower layer " + Disk(name))));
+    EXPECT_FALSE(IsMountRoot());
+  }
+}
+
 TEST_P(OverlayMount, ErrorLeavesNothingMounted) {
   // Upper and work on different file systems: refused only when the super
   // block is made.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 
 #include "tests/support/leak_check.h"
@@ -74,6 +75,14 @@ TEST_F(ConfinedPathTest, AbsolutePathsMayHoldNoLinkAtAll) {
               StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(OpenWithoutSymlinks("tmp", O_RDONLY).status(),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(ConfinedPathTest, ResolvesTheLinksOfAPathThatIsNotWhollyThere) {
+  const std::string root = std::filesystem::canonical(dir_.path());
+  dir_.MakeDir("real");
+  ASSERT_EQ(symlink("real", dir_.Path("link").c_str()), 0);
+  EXPECT_EQ(ResolveSymlinks(dir_.Path("link/a/b")), root + "/real/a/b");
+  EXPECT_EQ(ResolveSymlinks(dir_.Path("real")), root + "/real");
 }
 
 }  // namespace
