@@ -1,6 +1,6 @@
 // Mounter on the running kernel. New mount API (Linux 5.2) first, with layers
 // given by descriptor (FSCONFIG_SET_FD, 6.13) or as short lowerdir+ strings
-// (6.5); mount(2) where the kernel lacks it. Lowest kernel 5.10.
+// (6.8); mount(2) where the kernel lacks it. Lowest kernel 5.10.
 #ifndef OVERLAY_KERNEL_MOUNTER_H_
 #define OVERLAY_KERNEL_MOUNTER_H_
 
