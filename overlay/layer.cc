@@ -41,11 +41,12 @@ absl::StatusOr<UniqueFd> OpenLayer(absl::string_view noun,
   if (fd.ok()) return fd;
   absl::string_view cause = fd.status().message();
   absl::ConsumePrefix(&cause, "open ");
+  absl::ConsumePrefix(&cause, path + ": ");
   // What lies on the disk is no fault of whoever asks for the volume.
   return absl::Status(absl::IsFailedPrecondition(fd.status())
                           ? absl::StatusCode::kInternal
                           : fd.status().code(),
-                      absl::StrCat(noun, " layer ", cause));
+                      absl::StrCat(noun, " layer ", path, ": ", cause));
 }
 
 absl::StatusOr<OpenLayers> OpenAllLayers(const OverlayPlan& plan) {

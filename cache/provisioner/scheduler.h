@@ -9,8 +9,8 @@
 // A DynaKube is reconciled at once when what it asks for has changed, else
 // every 5 minutes (ready; later if it asks the API to be spared), every minute
 // (waiting) or after a growing delay (failed: 15 s doubling up to 5 min).
-// Reconciles and collections run on a few threads; a tenant that is slow holds
-// up nobody but itself.
+// Reconciles and collections run on a few threads, downloads two at a time: one
+// tenant that is slow holds up nobody but itself.
 //
 // Start, RunOnce and the other calls belong to one thread.
 #ifndef CACHE_PROVISIONER_SCHEDULER_H_
