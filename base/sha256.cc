@@ -1,39 +1,23 @@
 #include "base/sha256.h"
 
-#include <openssl/evp.h>
-
-#include <cstdlib>
 #include <string>
 
 #include "absl/strings/escaping.h"
 
 namespace oneagent {
-namespace {
-
-// libcrypto fails here only when it is out of memory or broken.
-void Require(int result) {
-  if (result != 1) abort();
-}
-
-}  // namespace
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  if (context_ == nullptr) abort();
-  Require(EVP_DigestInit_ex(context_, EVP_sha256(), nullptr));
-}
-
-Sha256::~Sha256() { EVP_MD_CTX_free(context_); }
+Sha256::Sha256() { sha256_init(&context_); }
 
 void Sha256::Update(absl::string_view bytes) {
-  Require(EVP_DigestUpdate(context_, bytes.data(), bytes.size()));
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  const auto* const data = reinterpret_cast<const uint8_t*>(bytes.data());
+  sha256_update(&context_, bytes.size(), data);
 }
 
 std::string Sha256::HexDigest() {
-  std::string digest(EVP_MAX_MD_SIZE, '\0');
-  unsigned int size = 0;
-  Require(EVP_DigestFinal_ex(
-      context_, reinterpret_cast<unsigned char*>(digest.data()), &size));
-  digest.resize(size);
+  std::string digest(SHA256_DIGEST_SIZE, '\0');
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+  auto* const data = reinterpret_cast<uint8_t*>(digest.data());
+  sha256_digest(&context_, digest.size(), data);
   return absl::BytesToHexString(digest);
 }
 
