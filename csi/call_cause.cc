@@ -8,11 +8,11 @@ namespace oneagent {
 namespace {
 
 constexpr std::array kAll = {
-    CallCause::kNone,  CallCause::kNoDynakube, CallCause::kNoAgent,
-    CallCause::kIndex, CallCause::kDisk,       CallCause::kTarget,
-    CallCause::kBusy,  CallCause::kMount,      CallCause::kInvalid,
-    CallCause::kQueue, CallCause::kAbandoned,  CallCause::kShutdown,
-    CallCause::kOther,
+    CallCause::kNone,    CallCause::kNoDynakube, CallCause::kNoAgent,
+    CallCause::kIndex,   CallCause::kDisk,       CallCause::kTarget,
+    CallCause::kBusy,    CallCause::kMount,      CallCause::kInvalid,
+    CallCause::kQueue,   CallCause::kAbandoned,  CallCause::kShutdown,
+    CallCause::kDrained, CallCause::kOther,
 };
 
 struct Sign {
@@ -23,6 +23,7 @@ struct Sign {
 // The first that occurs counts: what is most particular comes first. A full
 // disk shows in the index and in directories alike.
 constexpr Sign kSigns[] = {
+    {"driver is being drained", CallCause::kDrained},
     {"No space left on device", CallCause::kDisk},
     {"Disk quota exceeded", CallCause::kDisk},
     {"Read-only file system", CallCause::kDisk},
@@ -75,6 +76,8 @@ const char* Name(CallCause cause) {
       return "abandoned";
     case CallCause::kShutdown:
       return "shutdown";
+    case CallCause::kDrained:
+      return "drained";
     case CallCause::kOther:
       return "other";
   }

@@ -27,6 +27,7 @@ enum class CallCause {
   kQueue,       // no turn within the deadline
   kAbandoned,   // the caller was gone before its turn
   kShutdown,
+  kDrained,  // the driver is being drained: nobody gets an agent
   kOther,
 };
 const char* Name(CallCause cause);

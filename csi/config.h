@@ -36,6 +36,7 @@ struct MounterConfig {
   LogLevels log_levels = {};
   int64_t max_in_flight = 20;
   int64_t max_mount_attempts = 0;  // 0: no limit
+  bool drain = false;              // only unmount and clean
   TargetCheck target_check = TargetCheck::kKubelet;
   std::string registration_dir;     // empty: somebody else registers the driver
   std::string kubelet_socket_path;  // the socket as kubelet sees it

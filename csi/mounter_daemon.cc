@@ -42,6 +42,7 @@
 #include "base/unique_fd.h"
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
+#include "cache/index/reference_layout.h"
 #include "csi/health.h"
 #include "csi/housekeeping.h"
 #include "csi/identity_service.h"
@@ -217,6 +218,8 @@ MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
       publisher({.boot_id = boot_id,
                  .max_mount_attempts =
                      static_cast<int32_t>(config.max_mount_attempts),
+                 .drain = config.drain,
+                 .reference_data_dir = ReferenceDataDir(config.socket_path),
                  .request_reconcile = [this] { reconciler.Request(); }},
                 layout, *index, mounter, *targets, clock),
       stats({.find_unrecorded =

@@ -135,6 +135,8 @@ VolumeRow Publisher::CountFailure(Attempt& attempt, const std::string& reason) {
 
 bool Publisher::IsTimeToFailOpen(const Attempt& attempt,
                                  const VolumeRow& failed) {
+  // Nothing will come that is worth waiting for.
+  if (options_.drain) return true;
   // Without the index only the limits that come with the call count.
   const absl::StatusOr<int32_t> limit =
       attempt.index_unusable ? 0 : index_.MaxAttempts(attempt.row.dynakube);

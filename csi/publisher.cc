@@ -99,7 +99,8 @@ Publisher::Publisher(Options options, Layout layout, Index& index,
       index_(index),
       mounter_(mounter),
       targets_(targets),
-      clock_(clock) {}
+      clock_(clock),
+      reference_(options_.reference_data_dir, mounter) {}
 
 absl::StatusOr<PublishResult> Publisher::Publish(
     const PublishRequest& request) {
@@ -211,6 +212,13 @@ absl::StatusOr<std::optional<PublishResult>> Publisher::JudgeMounted(
     attempt.record_in_use = true;
     if (options_.request_reconcile) options_.request_reconcile();
   }
+  // A pod that was started with the driver before us keeps what it has.
+  if (absl::IsNotFound(record.status()) && !attempt.known &&
+      reference_.Published(attempt.request, *attempt.target)) {
+    return PublishResult{.outcome = PublishOutcome::kAlreadyPublished,
+                         .agent_id = "",
+                         .reason = ""};
+  }
   // Never stacked upon, never taken away under a pod that may be using it.
   return absl::FailedPreconditionError(absl::StrCat(
       attempt.row.target, ": something is mounted there that no record of ",
@@ -285,6 +293,10 @@ absl::Status Publisher::LeaveOldTarget(Attempt& attempt) {
 }
 
 absl::Status Publisher::Mount(Attempt& attempt) {
+  if (options_.drain) {
+    return absl::FailedPreconditionError(
+        "the driver is being drained: no volume gets an agent any more");
+  }
   RETURN_IF_ERROR(attempt.row.mode == VolumeMode::kHost ? TakeHostLease(attempt)
                                                         : TakeLease(attempt));
   Failpoint("publish:4");

@@ -23,6 +23,7 @@
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
 #include "cache/index/rows.h"
+#include "csi/reference_volumes.h"
 #include "csi/volume_request.h"
 #include "overlay/mounter.h"
 #include "overlay/target_resolver.h"
@@ -58,6 +59,11 @@ class Publisher {
   struct Options {
     std::string boot_id;
     int32_t max_mount_attempts = 0;  // 0: no limit
+    // New volumes are published empty at once; what is mounted is served and
+    // unpublished as ever.
+    bool drain = false;
+    // The reference driver's data directory; empty: there is none.
+    std::string reference_data_dir = {};
     // Called when the index may not know what is mounted: it is to be
     // reconciled once more. May be empty; must not block.
     std::function<void()> request_reconcile = {};
@@ -159,6 +165,7 @@ class Publisher {
   Mounter& mounter_;
   const TargetResolver& targets_;
   const Clock& clock_;
+  const ReferenceVolumes reference_;
 
   Mutex mu_;
   // What the index would not take, by volume id: failures that are counted,

@@ -3,7 +3,9 @@
 //
 //   1  look the volume up: memory, index, volume.json. Unknown is fine
 //   2  unmount everything on the request's target and, where it differs, on
-//      the recorded one; never lazily. Busy: Unavailable, nothing is deleted
+//      the recorded one; then what an old reference driver mounted beside it
+//      for a volume that is not on record. Never lazily. Busy: Unavailable,
+//      nothing is deleted
 //   3  rmdir the target. What is in it is deleted only if the volume was
 //      published empty there (a bare directory, into which its pod wrote, or
 //      one that was full already and was covered): kubelet owns the pod's
@@ -74,6 +76,9 @@ absl::Status Publisher::TakeDown(absl::string_view volume_id,
   }
   for (const ResolvedTarget& target : targets) {
     RETURN_IF_ERROR(Unavailable(mounter_.Unmount(target.target())));
+  }
+  if (!known && IsVolumeId(volume_id)) {
+    RETURN_IF_ERROR(Unavailable(reference_.UnmountMapped(volume_id)));
   }
   Failpoint("unpublish:2");
   for (const ResolvedTarget& target : targets) {

@@ -133,6 +133,7 @@ std::vector<Finding> Diagnose(const NodeFacts& facts,
                               const DiagnoseLimits& limits) {
   std::vector<Finding> findings;
   DiagnoseSocket(facts.socket, &findings);
+  DiagnoseReference(facts.reference, &findings);
   if (!facts.disk.status.ok()) {
     findings.push_back({"data-dir-missing", facts.disk.data_dir,
                         std::string(facts.disk.status.message()),
@@ -193,6 +194,18 @@ void DiagnoseSocket(const SocketFacts& socket, std::vector<Finding>* findings) {
                          socket.mode),
          kRestartMounter});
   }
+}
+
+void DiagnoseReference(const ReferenceFacts& reference,
+                       std::vector<Finding>* findings) {
+  if (reference.data_dir.empty()) return;
+  findings->push_back(
+      {"reference-data", reference.data_dir,
+       absl::StrCat("what the reference driver kept on this node is still "
+                    "there; mounted volumes of it: ",
+                    reference.volumes),
+       "this driver leaves it alone: delete it on the node once no pod from "
+       "before runs there"});
 }
 
 std::vector<Finding> Persisting(const std::vector<Finding>& first,

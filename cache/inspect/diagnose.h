@@ -37,6 +37,8 @@ std::vector<Finding> Diagnose(const NodeFacts& facts,
 void DiagnoseHome(const NodeFacts& facts, const DiagnoseLimits& limits,
                   std::vector<Finding>* findings);
 void DiagnoseSocket(const SocketFacts& socket, std::vector<Finding>* findings);
+void DiagnoseReference(const ReferenceFacts& reference,
+                       std::vector<Finding>* findings);
 void DiagnoseTrees(const NodeFacts& facts, std::vector<Finding>* findings);
 void DiagnoseTenants(const NodeFacts& facts, std::vector<Finding>* findings);
 void DiagnoseVolumes(const NodeFacts& facts, const DiagnoseLimits& limits,

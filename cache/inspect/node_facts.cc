@@ -98,6 +98,7 @@ absl::StatusOr<NodeFacts> GatherFacts(const std::string& data_dir,
   }
   facts.mounts = GatherMounts(data_dir, targets);
   facts.socket = GatherSocket(socket_path);
+  facts.reference = GatherReference(socket_path);
   return facts;
 }
 

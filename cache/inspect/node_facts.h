@@ -82,6 +82,12 @@ struct MountFacts {
   std::map<std::string, std::string> resolved;
 };
 
+// What the driver before us, of the same name, left beside the socket.
+struct ReferenceFacts {
+  std::string data_dir;  // empty: nothing
+  int volumes = 0;       // that are mounted from it
+};
+
 struct SocketFacts {
   enum class State { kLive, kDead, kMissing, kNotSocket, kUnreachable };
   std::string path;
@@ -97,6 +103,7 @@ struct NodeFacts {
   DiskFacts disk;
   MountFacts mounts;
   SocketFacts socket;
+  ReferenceFacts reference;
 };
 
 // `data_dir` absolute, `socket_path` from SocketPath. Errors: only when the
@@ -110,6 +117,7 @@ IndexFacts GatherIndex(const std::string& data_dir);
 DiskFacts GatherDisk(const std::string& data_dir, absl::Time now);
 MountFacts GatherMounts(const std::string& data_dir,
                         const std::vector<std::string>& targets);
+ReferenceFacts GatherReference(const std::string& socket_path);
 SocketFacts GatherSocket(const std::string& socket_path);
 
 }  // namespace oneagent

@@ -51,6 +51,7 @@ The causes of `cause` and `reason` at the mounter:
 | `queue` | no turn came within the caller's deadline |
 | `abandoned` | the caller was gone before its turn came |
 | `shutdown` | the mounter was ending |
+| `drained` | the driver is being drained (`--drain`) |
 | `other` | none of these; the log has the text |
 
 The causes of `cause` at the provisioner's downloads:

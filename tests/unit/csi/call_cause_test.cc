@@ -58,6 +58,9 @@ TEST(CallCauseTest, FindsTheWordInOurTexts) {
       {"no turn within the deadline: 20 volume operations at work, 3 waiting",
        CallCause::kQueue},
       {"caller is gone", CallCause::kAbandoned},
+      {"failed to mount oneagent volume: the driver is being drained: no "
+       "volume gets an agent any more",
+       CallCause::kDrained},
       {"mounter is shutting down", CallCause::kShutdown},
       {"something new", CallCause::kOther},
   };

@@ -170,6 +170,13 @@ TEST(DiagnoseTest, NamesWhatIsWrongWithTheSocket) {
   });
 }
 
+TEST(DiagnoseTest, NamesWhatTheReferenceDriverLeft) {
+  ExpectEach({
+      {"reference-data /csi/data",
+       [](NodeFacts& it) { it.reference.data_dir = "/csi/data"; }},
+  });
+}
+
 TEST(DiagnoseTest, NamesAgentsAndConfigsThatDoNotMatchTheirRows) {
   ExpectEach({
       {"agent-without-tree agents/a1",
