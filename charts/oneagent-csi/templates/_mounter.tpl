@@ -8,8 +8,13 @@
     - --data-dir=/data
     - --kubelet-dir={{ .Values.kubeletPath }}
     - --node-id=$(NODE_NAME)
+    {{- if not .Values.registrar.enabled }}
     - --registration-dir=/registration
     - --kubelet-socket-path={{ include "oneagent-csi.pluginDir" . }}/csi.sock
+    {{- end }}
+    {{- if .Values.drain.enabled }}
+    - --drain
+    {{- end }}
     - --max-in-flight={{ .Values.mounter.maxInFlight }}
     - --max-mount-attempts={{ .Values.mounter.maxMountAttempts }}
     - --health-address=:10080
@@ -29,14 +34,11 @@
     - {name: health, containerPort: 10080}
     - {name: metrics, containerPort: 8080}
   livenessProbe:
-    httpGet: {path: /healthz, port: health}
-    periodSeconds: 15
-    timeoutSeconds: 5
-    failureThreshold: 5
+    httpGet: {path: /healthz, port: {{ ternary 9808 "health" .Values.livenessProbe.enabled }}}
+    {{- include "oneagent-csi.livenessTimes" . | nindent 4 }}
   readinessProbe:
     httpGet: {path: /readyz, port: health}
-    periodSeconds: 10
-    timeoutSeconds: 5
+    {{- include "oneagent-csi.readinessTimes" . | nindent 4 }}
   resources:
     {{- toYaml .Values.mounter.resources | nindent 4 }}
   securityContext:
@@ -49,7 +51,31 @@
     readOnlyRootFilesystem: true
   volumeMounts:
     - {name: plugin-dir, mountPath: /csi}
+    {{- if not .Values.registrar.enabled }}
     - {name: registration-dir, mountPath: /registration}
+    {{- end }}
     - {name: data-dir, mountPath: /data}
     - {name: pods-dir, mountPath: {{ .Values.kubeletPath }}/pods, mountPropagation: Bidirectional}
+{{- end }}
+
+{{- define "oneagent-csi.livenessTimes" -}}
+periodSeconds: 15
+timeoutSeconds: 5
+failureThreshold: 5
+{{- end }}
+
+{{- define "oneagent-csi.readinessTimes" -}}
+periodSeconds: 10
+timeoutSeconds: 5
+{{- end }}
+
+{{- /* Of a container that needs nothing but to be uid 0, to whom the files belong */}}
+{{- define "oneagent-csi.unprivileged" -}}
+privileged: false
+allowPrivilegeEscalation: false
+runAsUser: 0
+runAsGroup: 0
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
 {{- end }}
