@@ -9,10 +9,12 @@ readonly copies
 trap 'rm -rf "$copies"' EXIT
 
 for name in a another/b; do
-  echo "== $copies/$name =="
   mkdir -p "$copies/$name"
   git ls-files -co --exclude-standard -z |
     xargs -0 cp --parents --target-directory "$copies/$name"
+done
+for name in a another/b; do
+  echo "== $copies/$name =="
   (cd "$copies/$name" && ./dev layout build/root &&
     .ci/image/pack.sh build/root build/image oneagent-csi:verify)
 done
