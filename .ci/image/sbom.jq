@@ -63,9 +63,9 @@ def purl: "pkg:deb/debian/\(.source | @uri)@\(.version | @uri)?arch=source&distr
       relationshipType: "DESCRIBES",
       relatedSpdxElement: id("oneagent-csi")
     }] + ($files | map({
-      spdxElementId: id("oneagent-csi"),
-      relationshipType: "CONTAINS",
-      relatedSpdxElement: id("file-" + .name)
+      spdxElementId: id("file-" + .name),
+      relationshipType: "GENERATED_FROM",
+      relatedSpdxElement: id("oneagent-csi")
     })) + ($rows | map({
       spdxElementId: id("file-" + .program),
       relationshipType: (.how | ascii_upcase + "_LINK"),

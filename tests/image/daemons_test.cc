@@ -4,13 +4,13 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/image/image_fixture.h"
@@ -34,6 +34,9 @@ class DaemonsTest : public ImageFixture {
   void SetUp() override {
     ImageFixture::SetUp();
     if (HasFatalFailure()) return;
+    // The tenant's certificate is one that the image trusts.
+    std::ofstream(root() + "/etc/ssl/certs/ca-certificates.crt", std::ios::app)
+        << tenant_.ca_pem();
     Bind(root(), "");
     for (const char* const volume : {"/data", "/csi", "/dynakubes"}) {
       std::filesystem::create_directories(root() + volume);
@@ -62,22 +65,17 @@ class DaemonsTest : public ImageFixture {
         << from << " on " << to;
   }
 
-  // The tenant's API is known by a name, and trusted by a ConfigMap.
-  void ApplyDynaKube(const TenantApiServer& tenant) {
-    const std::string pem =
-        absl::StrReplaceAll(tenant.ca_pem(), {{"\n", "\n    "}});
+  // The tenant's API is known by a name.
+  void ApplyDynaKube() {
     dir().WriteFile(
         "volumes/dynakubes/demo.yaml",
         absl::StrCat("apiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
                      "metadata: {name: demo, namespace: dynatrace}\n"
                      "spec:\n  apiUrl: https://localhost:",
-                     tenant.port(),
-                     "/e/abc12345/api\n  trustedCAs: cas\n"
+                     tenant_.port(),
+                     "/e/abc12345/api\n"
                      "  oneAgent: {applicationMonitoring: {}}\n"
-                     "---\napiVersion: v1\nkind: ConfigMap\n"
-                     "metadata: {name: cas, namespace: dynatrace}\n"
-                     "data:\n  certs: |\n    ",
-                     pem, "\n---\napiVersion: v1\nkind: Secret\n",
+                     "---\napiVersion: v1\nkind: Secret\n"
                      "metadata: {name: demo, namespace: dynatrace}\n"
                      "stringData: {apiToken: ",
                      kTenantApiToken, "}\n"));
@@ -95,11 +93,13 @@ class DaemonsTest : public ImageFixture {
     }
   }
 
+  TenantApiServer& tenant() { return tenant_; }
   Daemon& mounter() { return *mounter_; }
   TestCsiClient& client() { return client_; }
 
  private:
   const OverlayDisk disk_;
+  TenantApiServer tenant_{{.tls = true}};
   TestCsiClient client_{dir().Path("volumes/csi/csi.sock"),
                         TestCsiClient::Connections::kOnePerCall};
   std::unique_ptr<Daemon> mounter_;
@@ -108,12 +108,11 @@ class DaemonsTest : public ImageFixture {
 TEST_F(DaemonsTest, TheyInstallPublishAndAreDiagnosedInTheImageAlone) {
   WriteAgentPackage(ONEAGENT_TEST_AGENTS, kFirstAgentVersion, dir().path(),
                     /*filler_mib=*/1);
-  TenantApiServer tenant({.tls = true});
-  tenant.Update([this](ServedTenant& state) {
+  tenant().Update([this](ServedTenant& state) {
     state.agents[kFirstAgentVersion].path =
         dir().Path(absl::StrCat(kFirstAgentVersion, ".zip"));
   });
-  ApplyDynaKube(tenant);
+  ApplyDynaKube();
   StartMounter();
   ASSERT_TRUE(mounter().IsRunning()) << mounter().Log();
   const absl::StatusOr<CsiPluginInfo> info = client().GetPluginInfo();
@@ -124,7 +123,7 @@ TEST_F(DaemonsTest, TheyInstallPublishAndAreDiagnosedInTheImageAlone) {
       RunInImage({kProvisionerProgram, "--data-dir=/data",
                   "--dynakube-dir=/dynakubes", "--once"});
   EXPECT_EQ(installed.exit_code, 0) << installed.err;
-  EXPECT_EQ(tenant.CountRequests("/version/"), 1);
+  EXPECT_EQ(tenant().CountRequests("/version/"), 1);
 
   const CsiPublishCall call = KubeletPublishCall(
       kKubeletDir, {.name = "a", .uid = "uid-a"}, "oneagent-bin",

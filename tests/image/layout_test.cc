@@ -124,6 +124,20 @@ TEST_F(LayoutTest, NothingSaysWhereOrWhenItWasBuilt) {
   }
 }
 
+// And none that only the machine trusts that built it.
+TEST_F(LayoutTest, ItTrustsTheCertificatesOfDebiansPackage) {
+  std::string debian;
+  Names files;
+  for (const auto& entry : std::filesystem::directory_iterator(
+           "/usr/share/ca-certificates/mozilla")) {
+    files.insert(entry.path());
+  }
+  for (const std::string& file : files) debian += ReadTestFile(file);
+  EXPECT_THAT(debian, HasSubstr("-----BEGIN CERTIFICATE-----"));
+  EXPECT_EQ(ReadTestFile(root() + "/etc/ssl/certs/ca-certificates.crt"),
+            debian);
+}
+
 TEST_F(LayoutTest, SizesAreHeldAgainstTheLimits) {
   const ProgramResult fits = RunScript("sizes.sh", {root()});
   EXPECT_EQ(fits.exit_code, 0) << fits.out;
