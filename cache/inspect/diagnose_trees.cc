@@ -88,8 +88,12 @@ std::vector<std::string> Differences(const TenantRow& record,
                                      const TenantRow& row) {
   std::vector<std::string> fields;
   if (record.tenant_uuid != row.tenant_uuid) fields.emplace_back("tenant");
-  if (record.agent_id != row.agent_id) fields.emplace_back("agent");
-  if (record.config_id != row.config_id) fields.emplace_back("config");
+  // A deleted tenant's row refers to nothing, so that its agent can be
+  // collected; its record keeps the ids.
+  if (row.deleted_at == absl::InfinitePast()) {
+    if (record.agent_id != row.agent_id) fields.emplace_back("agent");
+    if (record.config_id != row.config_id) fields.emplace_back("config");
+  }
   if (record.version != row.version) fields.emplace_back("version");
   if (record.state != row.state) fields.emplace_back("state");
   if ((record.deleted_at == absl::InfinitePast()) !=

@@ -136,6 +136,15 @@ TEST_F(DoctorTest, TenantRecordAgainstRow) {
   EXPECT_THAT(Findings(), ElementsAre("tenant-without-record tenants/prod"));
 }
 
+// Its row refers to nothing then, its record to what it had.
+TEST_F(DoctorTest, TenantOfADeletedDynaKube) {
+  ASSERT_OK_AND_ASSIGN(TenantRow row, ReadTenantRecord(node_.layout(), "prod"));
+  row.deleted_at = node_.clock().Now();
+  ASSERT_OK(WriteTenantRecord(node_.layout(), row));
+  ASSERT_OK(node_.index().PutTenant(row));
+  EXPECT_THAT(Findings(), IsEmpty());
+}
+
 TEST_F(DoctorTest, VolumeWithoutMount) {
   node_.Unmount(node_.Target("csi-1"));
   EXPECT_THAT(Findings(), ElementsAre("volume-not-mounted volumes/csi-1"));
