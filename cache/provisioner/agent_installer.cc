@@ -13,6 +13,17 @@
 #include "cache/index/records.h"
 
 namespace oneagent {
+namespace {
+
+// What a download holds of a full disk is what pods and records need there.
+absl::Status GiveWay(const absl::Status& failure, const std::string& part) {
+  if (absl::IsResourceExhausted(failure)) {
+    RemoveFileIfPresent(part).IgnoreError();
+  }
+  return failure;
+}
+
+}  // namespace
 
 AgentSource ChooseSource(const DesiredTenant& desired) {
   // A version says more than an image that nothing here can read.
@@ -78,7 +89,7 @@ AgentInstaller::Download(const TenantAccess& access, const Platform& platform,
       {.status = fetched.status(),
        .bytes = fetched.ok() ? fetched->bytes : 0,
        .duration = absl::FromChrono(std::chrono::steady_clock::now() - begin)});
-  RETURN_IF_ERROR(fetched.status());
+  if (!fetched.ok()) return GiveWay(fetched.status(), part);
   flight->archive_ = {
       .path = part,
       .source = DeploymentApi::AgentUrl(access, identity.version),
@@ -87,11 +98,13 @@ AgentInstaller::Download(const TenantAccess& access, const Platform& platform,
 }
 
 absl::StatusOr<AgentRow> AgentInstaller::Commit(const Flight& flight) {
-  return store_.InstallAgent(
+  absl::StatusOr<AgentRow> installed = store_.InstallAgent(
       flight.identity_, flight.archive_, [&](int64_t done, int64_t total) {
         observer_.OnProgress(TransferPhase::kUnpack, flight.identity_.version,
                              done, total);
       });
+  if (installed.ok()) return installed;
+  return GiveWay(installed.status(), flight.archive_.path);
 }
 
 bool AgentInstaller::Begin(const std::string& id) {
