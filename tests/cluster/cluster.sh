@@ -240,7 +240,10 @@ main() {
       ;;
     kubectl | helm | ctr | load) "$command" "$@" ;;
     exec) on_node "$@" ;;
-    net) in_network "$@" ;;
+    net)
+      need_node
+      exec nsenter -t "$PID" --net -- "$@"
+      ;;
     start | stop | kill) on_node bash "$HERE/parts.sh" "$command" "$@" ;;
     status) node_pid >/dev/null ;;
     *)

@@ -84,10 +84,12 @@ set_up_mounts() {
   mount --make-rshared /
   mount -t tmpfs tmpfs /run
   mkdir -p "$PIDS" /run/lock
+  # A peer group of its own: else each mount below would be there twice, once
+  # more at the state's path.
   mount --bind "$DISK/lib" /var/lib
+  mount --make-private /var/lib
+  mount --make-shared /var/lib
   mount --bind "$DISK/log" /var/log
-  mount --bind /var/lib/kubelet /var/lib/kubelet
-  mount --make-rshared /var/lib/kubelet
 }
 
 set_up_network() {

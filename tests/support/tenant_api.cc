@@ -148,10 +148,11 @@ TenantApiServer::TenantApiServer(TenantApiOptions options)
   };
   server_->Get(".*", handle).Post(".*", handle);
   if (options_.port == 0) {
-    port_ = server_->bind_to_any_port("127.0.0.1");
+    port_ = server_->bind_to_any_port(options_.address.c_str());
   } else {
-    port_ =
-        server_->bind_to_port("127.0.0.1", options_.port) ? options_.port : -1;
+    port_ = server_->bind_to_port(options_.address.c_str(), options_.port)
+                ? options_.port
+                : -1;
   }
   if (port_ <= 0) abort();
   thread_ = std::thread([this] { server_->listen_after_bind(); });
@@ -170,7 +171,8 @@ TenantApiServer::~TenantApiServer() {
 }
 
 std::string TenantApiServer::url() const {
-  return absl::StrCat(options_.tls ? "https" : "http", "://127.0.0.1:", port_);
+  return absl::StrCat(options_.tls ? "https" : "http", "://", options_.address,
+                      ":", port_);
 }
 
 std::string TenantApiServer::api_url() const {

@@ -113,6 +113,7 @@ struct SeenRequest {
 
 struct TenantApiOptions {
   bool tls = false;
+  std::string address = "127.0.0.1";
   int port = 0;                  // 0: a free one
   int64_t bytes_per_second = 0;  // of agent archives; 0: no limit
   // Set: called at each request for the state (Update has no effect then).
@@ -128,7 +129,7 @@ class TenantApiServer {
   TenantApiServer& operator=(const TenantApiServer&) = delete;
 
   int port() const { return port_; }
-  std::string url() const;      // "http://127.0.0.1:<port>"
+  std::string url() const;      // "http://<address>:<port>"
   std::string api_url() const;  // url() + "/e/abc12345/api"
   const std::string& ca_pem() const { return ca_pem_; }  // with tls only
 

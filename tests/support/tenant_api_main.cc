@@ -1,7 +1,8 @@
 // tenant-api: TenantApiServer as a program, for the demo and the end-to-end
 // tests.
 //
-//   tenant-api --state-dir DIR [--port N] [--rate BYTES_PER_SECOND]
+//   tenant-api --state-dir DIR [--address IP] [--port N]
+//              [--rate BYTES_PER_SECOND]
 //
 // Prints its API URL as its first line and serves until SIGTERM. DIR holds
 // <version>.zip files and, optionally, tenant.json; both are read anew at each
@@ -98,11 +99,13 @@ ServedTenant ReadState(const std::string& directory) {
 int Main(int argc, char** argv) {
   int64_t port = 0;
   int64_t rate = 0;
+  std::string address = "127.0.0.1";
   std::string directory;
   bool help = false;
   const std::vector<Flag> flags = {
-      IntFlag("port", "N", "port on 127.0.0.1; 0 (default) is a free one",
-              &port, 0, 65535),
+      StringFlag("address", "IP", "where it listens; 127.0.0.1 by default",
+                 &address),
+      IntFlag("port", "N", "0 (default) is a free one", &port, 0, 65535),
       StringFlag("state-dir", "DIR", "<version>.zip files and tenant.json",
                  &directory),
       IntFlag("rate", "BYTES", "bytes per second of an archive; 0: no limit",
@@ -124,7 +127,8 @@ int Main(int argc, char** argv) {
   sigprocmask(SIG_BLOCK, &signals, nullptr);
 
   const TenantApiServer server(
-      {.port = static_cast<int>(port),
+      {.address = address,
+       .port = static_cast<int>(port),
        .bytes_per_second = rate,
        .load = [directory] { return ReadState(directory); }});
   printf("%s\n", server.api_url().c_str());
