@@ -50,7 +50,9 @@
     runAsGroup: 0
     readOnlyRootFilesystem: true
   volumeMounts:
-    - {name: plugin-dir, mountPath: /csi}
+    # Old versions of the reference driver mounted below it: what is unmounted
+    # there must go on the node, and what goes there must not stay here.
+    - {name: plugin-dir, mountPath: /csi, mountPropagation: Bidirectional}
     {{- if not .Values.registrar.enabled }}
     - {name: registration-dir, mountPath: /registration}
     {{- end }}
