@@ -1,7 +1,6 @@
 #include "tests/support/http_client.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -11,9 +10,8 @@
 #include "absl/strings/str_cat.h"
 
 namespace oneagent {
-namespace {
 
-sockaddr_in Loopback(int port) {
+sockaddr_in LoopbackAddress(int port) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -21,11 +19,9 @@ sockaddr_in Loopback(int port) {
   return address;
 }
 
-}  // namespace
-
 UniqueFd ConnectLoopback(int port) {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = Loopback(port);
+  const sockaddr_in address = LoopbackAddress(port);
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
               sizeof(address)) != 0) {
     fd.Reset();
@@ -77,7 +73,7 @@ HttpReply HttpAsk(int port, absl::string_view path, absl::string_view method) {
 
 int FreePort() {
   const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = Loopback(0);
+  sockaddr_in address = LoopbackAddress(0);
   socklen_t size = sizeof(address);
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
       getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) !=

@@ -3,6 +3,8 @@
 #ifndef TESTS_SUPPORT_HTTP_CLIENT_H_
 #define TESTS_SUPPORT_HTTP_CLIENT_H_
 
+#include <netinet/in.h>
+
 #include <cstdint>
 #include <string>
 
@@ -17,6 +19,7 @@ struct HttpReply {
   std::string body;
 };
 
+sockaddr_in LoopbackAddress(int port);
 // A new connection to 127.0.0.1; not ok() when nobody listens.
 UniqueFd ConnectLoopback(int port);
 // False when the peer went away.

@@ -1,12 +1,7 @@
 #include "tests/support/loopback_proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <string>
 #include <utility>
@@ -21,14 +16,6 @@
 
 namespace oneagent {
 namespace {
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  return address;
-}
 
 // Head of a request with its empty line; "" when the peer went away.
 std::string ReadHead(int fd) {
@@ -62,41 +49,11 @@ void Pump(int a, int b, int stop) {
 
 LoopbackProxy::LoopbackProxy(std::string credentials)
     : credentials_(std::move(credentials)),
-      listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
-      stop_(eventfd(0, EFD_CLOEXEC)) {
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof(address);
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (bind(listener_.get(), generic, size) != 0 ||
-      listen(listener_.get(), 16) != 0 ||
-      getsockname(listener_.get(), generic, &size) != 0) {
-    abort();
-  }
-  port_ = ntohs(address.sin_port);
-  thread_ = std::thread([this] { Accept(); });
-}
-
-LoopbackProxy::~LoopbackProxy() {
-  if (eventfd_write(stop_.get(), 1) != 0) abort();
-  thread_.join();
-}
+      acceptor_([this](UniqueFd client) { Serve(std::move(client)); }) {}
 
 std::vector<std::string> LoopbackProxy::Requests() const {
   MutexLock lock(mu_);
   return requests_;
-}
-
-void LoopbackProxy::Accept() {
-  std::vector<std::thread> serving;
-  while (true) {
-    pollfd fds[] = {{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-    if (poll(fds, 2, -1) < 0 || fds[1].revents != 0) break;
-    UniqueFd client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!client.ok()) continue;
-    serving.emplace_back(
-        [this, fd = client.Release()] { Serve(UniqueFd(fd)); });
-  }
-  for (std::thread& thread : serving) thread.join();
 }
 
 void LoopbackProxy::Serve(UniqueFd client) {
@@ -140,7 +97,7 @@ void LoopbackProxy::Serve(UniqueFd client) {
       return;
     }
   }
-  Pump(client.get(), server.get(), stop_.get());
+  Pump(client.get(), server.get(), acceptor_.stop_fd());
 }
 
 }  // namespace oneagent

@@ -5,11 +5,11 @@
 #define TESTS_SUPPORT_LOOPBACK_PROXY_H_
 
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/mutex.h"
 #include "base/unique_fd.h"
+#include "tests/support/loopback_acceptor.h"
 
 namespace oneagent {
 
@@ -17,25 +17,18 @@ class LoopbackProxy {
  public:
   // `credentials` "user:password"; empty: none are asked for.
   explicit LoopbackProxy(std::string credentials = "");
-  ~LoopbackProxy();
-  LoopbackProxy(const LoopbackProxy&) = delete;
-  LoopbackProxy& operator=(const LoopbackProxy&) = delete;
 
-  int port() const { return port_; }
+  int port() const { return acceptor_.port(); }
   // What clients sent to the proxy itself: the first line and the headers.
   std::vector<std::string> Requests() const;
 
  private:
-  void Accept();
   void Serve(UniqueFd client);
 
   const std::string credentials_;
-  UniqueFd listener_;
-  UniqueFd stop_;  // readable when the proxy is to end
-  int port_ = 0;
-  std::thread thread_;
   mutable Mutex mu_;
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mu_);
+  LoopbackAcceptor acceptor_;  // last: uses all of the above
 };
 
 }  // namespace oneagent

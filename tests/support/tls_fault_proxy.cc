@@ -1,20 +1,16 @@
 #include "tests/support/tls_fault_proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
 
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/support/http_client.h"
 
 namespace oneagent {
 namespace {
@@ -23,14 +19,6 @@ constexpr int kLookEach = 50;  // ms: how soon a fault is noticed
 // As ALPN writes it.
 constexpr unsigned char kHttp11[] = "\x08http/1.1";
 constexpr unsigned kHttp11Size = sizeof(kHttp11) - 1;
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  return address;
-}
 
 int SelectHttp11(SSL*, const unsigned char** chosen, unsigned char* size,
                  const unsigned char*, unsigned, void*) {
@@ -105,27 +93,10 @@ TlsFaultProxy::TlsFaultProxy(int server_port)
       identity_(MakeSelfSigned()),
       server_side_(NewServerContext(identity_)),
       client_side_(NewClientContext()),
-      listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
-      stop_(eventfd(0, EFD_CLOEXEC)) {
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof(address);
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (bind(listener_.get(), generic, size) != 0 ||
-      listen(listener_.get(), 64) != 0 ||
-      getsockname(listener_.get(), generic, &size) != 0) {
-    abort();
-  }
-  port_ = ntohs(address.sin_port);
-  thread_ = std::thread([this] { Accept(); });
-}
-
-TlsFaultProxy::~TlsFaultProxy() {
-  if (eventfd_write(stop_.get(), 1) != 0) abort();
-  thread_.join();
-}
+      acceptor_([this](UniqueFd client) { Serve(std::move(client)); }) {}
 
 std::string TlsFaultProxy::url() const {
-  return absl::StrCat("https://127.0.0.1:", port_);
+  return absl::StrCat("https://127.0.0.1:", port());
 }
 
 void TlsFaultProxy::Set(TlsFault fault) {
@@ -148,30 +119,14 @@ void TlsFaultProxy::CountFault() {
   ++faults_;
 }
 
-void TlsFaultProxy::Accept() {
-  std::vector<std::thread> serving;
-  while (true) {
-    pollfd fds[] = {{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-    if (poll(fds, 2, -1) < 0 || fds[1].revents != 0) break;
-    UniqueFd client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!client.ok()) continue;
-    serving.emplace_back(
-        [this, fd = client.Release()] { Serve(UniqueFd(fd)); });
-  }
-  for (std::thread& thread : serving) thread.join();
-}
-
 void TlsFaultProxy::Serve(UniqueFd client) {
   if (Current() == TlsFault::kCut) return CountFault();
-  Link link = {
-      .client_fd = std::move(client),
-      .server_fd = UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
-      .client = Ssl(SSL_new(server_side_.get())),
-      .server = Ssl(SSL_new(client_side_.get())),
-      .held = ""};
-  const sockaddr_in address = Loopback(server_port_);
-  if (connect(link.server_fd.get(), reinterpret_cast<const sockaddr*>(&address),
-              sizeof(address)) != 0 ||
+  Link link = {.client_fd = std::move(client),
+               .server_fd = ConnectLoopback(server_port_),
+               .client = Ssl(SSL_new(server_side_.get())),
+               .server = Ssl(SSL_new(client_side_.get())),
+               .held = ""};
+  if (!link.server_fd.ok() ||
       SSL_set_fd(link.client.get(), link.client_fd.get()) != 1 ||
       SSL_set_fd(link.server.get(), link.server_fd.get()) != 1 ||
       SSL_accept(link.client.get()) != 1 ||
@@ -188,7 +143,7 @@ bool TlsFaultProxy::Forward(Link& link) {
   const short events = stalls ? short{POLLRDHUP} : short{POLLIN};
   pollfd fds[] = {{link.client_fd.get(), events, 0},
                   {link.server_fd.get(), events, 0},
-                  {stop_.get(), POLLIN, 0}};
+                  {acceptor_.stop_fd(), POLLIN, 0}};
   if (poll(fds, 3, kLookEach) < 0 || fds[2].revents != 0) return false;
   if (Current() == TlsFault::kCut) {
     CountFault();

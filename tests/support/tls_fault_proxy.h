@@ -12,11 +12,11 @@
 
 #include <cstdint>
 #include <string>
-#include <thread>
 
 #include "absl/time/time.h"
 #include "base/mutex.h"
 #include "base/unique_fd.h"
+#include "tests/support/loopback_acceptor.h"
 #include "tests/support/self_signed.h"
 
 struct ssl_ctx_st;
@@ -37,11 +37,8 @@ class TlsFaultProxy {
   static constexpr absl::Duration kBookmarkDelay = absl::Seconds(3);
 
   explicit TlsFaultProxy(int server_port);
-  ~TlsFaultProxy();
-  TlsFaultProxy(const TlsFaultProxy&) = delete;
-  TlsFaultProxy& operator=(const TlsFaultProxy&) = delete;
 
-  int port() const { return port_; }
+  int port() const { return acceptor_.port(); }
   std::string url() const;
   const std::string& ca_pem() const { return identity_.pem; }
 
@@ -57,7 +54,6 @@ class TlsFaultProxy {
 
   TlsFault Current() const;
   void CountFault();
-  void Accept();
   void Serve(UniqueFd client);
   // False when the connection is to end.
   bool Forward(Link& link);
@@ -68,15 +64,12 @@ class TlsFaultProxy {
   const SelfSigned identity_;
   const std::unique_ptr<ssl_ctx_st, FreeContext> server_side_;
   const std::unique_ptr<ssl_ctx_st, FreeContext> client_side_;
-  UniqueFd listener_;
-  UniqueFd stop_;  // readable when the proxy is to end
-  int port_ = 0;
 
   mutable Mutex mu_;
   TlsFault fault_ ABSL_GUARDED_BY(mu_) = TlsFault::kNone;
   int64_t faults_ ABSL_GUARDED_BY(mu_) = 0;
 
-  std::thread thread_;  // last: uses all of the above
+  LoopbackAcceptor acceptor_;  // last: uses all of the above
 };
 
 }  // namespace oneagent
