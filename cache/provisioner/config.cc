@@ -8,7 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/flags.h"
 #include "base/http_listener.h"
+#include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "cache/http/url.h"
 #include "cache/kube/access_config.h"
 
 namespace oneagent {
@@ -48,6 +50,13 @@ std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
                  "take this taint from --node-name once its pods can have "
                  "agents",
                  &config->startup_taint),
+      StringFlag("proxy", "URL",
+                 "for tenants whose DynaKube names no proxy; without "
+                 "credentials",
+                 &config->proxy),
+      StringFlag("no-proxy", "HOSTS",
+                 "hosts that --proxy is not for, with commas between them",
+                 &config->no_proxy),
       SwitchFlag("once", "bring every DynaKube to its end, collect, and exit",
                  &switches->once),
       DurationFlag("grace-period",
@@ -97,6 +106,19 @@ absl::Status CheckStartupTaint(const ProvisionerConfig& config) {
   return absl::OkStatus();
 }
 
+// A command line is no place for a password.
+absl::Status CheckProxy(const std::string& proxy) {
+  if (proxy.empty()) return absl::OkStatus();
+  const absl::StatusOr<ProxyAddress> parsed = ParseProxy(proxy);
+  if (!parsed.ok()) return Annotate(parsed.status(), "--proxy");
+  if (parsed->user.empty() && parsed->password.empty()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "--proxy: carries credentials, which belong into the Secret that a "
+      "DynaKube's spec.proxy.valueFrom names");
+}
+
 absl::Status CheckSource(const ProvisionerConfig& config) {
   if (!config.dynakube_dir.empty()) {
     if (!config.kubeconfig.empty()) {
@@ -139,6 +161,7 @@ absl::StatusOr<ProvisionerConfig> ParseProvisionerConfig(int argc,
   RETURN_IF_ERROR(CheckDirectory("data-dir", config.data_dir));
   RETURN_IF_ERROR(CheckSource(config));
   RETURN_IF_ERROR(CheckStartupTaint(config));
+  RETURN_IF_ERROR(CheckProxy(config.proxy));
   return config;
 }
 

@@ -35,6 +35,8 @@ struct ProvisionerConfig {
   absl::Duration start_jitter = absl::Seconds(30);
   std::string node_name;      // empty: the host's
   std::string startup_taint;  // key; empty: none is removed
+  std::string proxy;  // for tenants whose DynaKube names none; no credentials
+  std::string no_proxy;  // comma-separated hosts
   absl::Duration grace_period = absl::Minutes(5);
   int64_t keep_versions = 1;
   LogFormat log_format = LogFormat::kText;

@@ -93,8 +93,11 @@ ExchangeResult Attempt(const FetchRequest& request, const DownloadFile* file,
 }  // namespace
 
 CurlFetcher::CurlFetcher(std::string user_agent,
-                         std::function<void(absl::Duration)> sleep)
-    : user_agent_(std::move(user_agent)), sleep_(std::move(sleep)) {
+                         std::function<void(absl::Duration)> sleep,
+                         DefaultProxy default_proxy)
+    : user_agent_(std::move(user_agent)),
+      sleep_(std::move(sleep)),
+      default_proxy_(std::move(default_proxy)) {
   InitCurl();
 }
 
@@ -105,11 +108,14 @@ absl::StatusOr<FetchResult> CurlFetcher::Fetch(const FetchRequest& request) {
                   absl::StrCat("GET ", RedactedUrl(request.url)));
 }
 
-absl::StatusOr<FetchResult> CurlFetcher::TryUntilDone(
-    const FetchRequest& request) {
+absl::StatusOr<FetchResult> CurlFetcher::TryUntilDone(FetchRequest request) {
   const Deadline deadline(request.timeout);
   RETURN_IF_ERROR(CheckUrl(request.url));
   RETURN_IF_ERROR(CheckHeaders(request.headers));
+  if (request.connection.proxy.empty()) {
+    request.connection.proxy = default_proxy_.url;
+    request.connection.no_proxy = default_proxy_.no_proxy;
+  }
   ProxyAddress proxy;
   if (!request.connection.proxy.empty()) {
     ASSIGN_OR_RETURN(proxy, ParseProxy(request.connection.proxy));

@@ -20,17 +20,23 @@ namespace oneagent {
 
 class CurlFetcher final : public Fetcher {
  public:
+  // For requests that name no proxy of their own.
+  struct DefaultProxy {
+    std::string url;       // as Connection::proxy
+    std::string no_proxy;  // as Connection::no_proxy
+  };
   // `sleep` waits between attempts and may return early (shutdown, tests).
-  CurlFetcher(std::string user_agent,
-              std::function<void(absl::Duration)> sleep);
+  CurlFetcher(std::string user_agent, std::function<void(absl::Duration)> sleep,
+              DefaultProxy default_proxy = {});
 
   absl::StatusOr<FetchResult> Fetch(const FetchRequest& request) override;
 
  private:
-  absl::StatusOr<FetchResult> TryUntilDone(const FetchRequest& request);
+  absl::StatusOr<FetchResult> TryUntilDone(FetchRequest request);
 
   const std::string user_agent_;
   const std::function<void(absl::Duration)> sleep_;
+  const DefaultProxy default_proxy_;
 };
 
 }  // namespace oneagent

@@ -157,6 +157,28 @@ TEST_F(ProxyTest, HostsOfNoProxyAreAskedDirectly) {
   EXPECT_THAT(server_.Requests(), SizeIs(1));
 }
 
+TEST_F(ProxyTest, TheDefaultIsForRequestsWithoutOne) {
+  const LoopbackProxy proxy;
+  const LoopbackProxy own;
+  const auto url = [](const LoopbackProxy& of) {
+    return absl::StrCat("http://127.0.0.1:", of.port());
+  };
+  const auto sleep = [](absl::Duration) {};
+  CurlFetcher fetcher("test", sleep, {.url = url(proxy), .no_proxy = ""});
+  FetchRequest request = Request(kConnectionInfoPath);
+  EXPECT_OK(fetcher.Fetch(request));
+  EXPECT_THAT(proxy.Requests(), SizeIs(1));
+  request.connection.proxy = url(own);
+  EXPECT_OK(fetcher.Fetch(request));
+  EXPECT_THAT(proxy.Requests(), SizeIs(1));
+  EXPECT_THAT(own.Requests(), SizeIs(1));
+
+  CurlFetcher direct("test", sleep,
+                     {.url = url(proxy), .no_proxy = "127.0.0.1"});
+  EXPECT_OK(direct.Fetch(Request(kConnectionInfoPath)));
+  EXPECT_THAT(proxy.Requests(), SizeIs(1));
+}
+
 TEST_F(ProxyTest, MissingProxyIsUnavailableAndNoCredentialIsShown) {
   FetchRequest request = Request(kConnectionInfoPath);
   {
