@@ -80,7 +80,7 @@ std::string ReviewOf(const Access& access) {
 }
 
 TEST_F(ApiServerTest, TheRoleAllowsWhatIsNeededAndNoMore) {
-  ApplyManifest("rbac_taint.yaml");
+  ApplyManifest("../chart/golden/rbac_taint.yaml");
   const std::vector<Access> all = AllAccess();
   std::string reviews;
   for (const Access& access : all) reviews += ReviewOf(access);

@@ -189,7 +189,7 @@ TEST_F(EventsTest, WithoutTheRuleTheyWaitAndTheErrorNamesIt) {
               Contains(AllOf(HasSubstr("create events in namespace shop"),
                              HasSubstr("events.k8s.io"),
                              HasSubstr("verbs: [\"create\"]"))));
-  ApplyManifest("rbac.yaml");
+  ApplyManifest("../chart/golden/rbac.yaml");
   ExpectDelivered("uid-e");
 }
 
@@ -249,7 +249,7 @@ TEST_F(TaintTest, OnlyItGoesAndOnlyWithTheRule) {
   EXPECT_THAT(RemoveTaint(*client_, kNode, "agent/not-ready"),
               StatusIs(absl::StatusCode::kPermissionDenied,
                        HasSubstr("resources: [\"nodes\"]")));
-  ApplyManifest("rbac_taint.yaml");
+  ApplyManifest("../chart/golden/rbac_taint.yaml");
   EXPECT_TRUE(WaitUntil(
       [this] { return RemoveTaint(*client_, kNode, "agent/not-ready").ok(); }));
   // What the server itself adds may be there.

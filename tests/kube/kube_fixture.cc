@@ -18,7 +18,7 @@ void KubeTest::SetUpTestSuite() {
   server_->CreateNamespace(kOwnNamespace);
   server_->CreateNamespace(kPodNamespace);
   ApplyCrd();
-  ApplyManifest("rbac.yaml");
+  ApplyManifest("../chart/golden/rbac.yaml");
 }
 
 void KubeTest::TearDownTestSuite() { server_ = nullptr; }

@@ -25,7 +25,7 @@ class KubeTest : public testing::Test {
   static void TearDownTestSuite();
 
   static KubeApiServer& server() { return *server_; }
-  // A file beside the tests: "rbac.yaml".
+  // A file beside the tests: "dynakube_crd.yaml", "../chart/golden/rbac.yaml".
   static std::string Manifest(const std::string& file);
   static void ApplyManifest(const std::string& file);
   // Also waits until it is served.

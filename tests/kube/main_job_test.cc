@@ -110,7 +110,7 @@ TEST_F(KubeMainJobTest, AFailureIsToldWithItsCauseAndWithoutSecrets) {
 
 TEST_F(KubeMainJobTest, TheStartupTaintGoesWhenPodsCanBeServed) {
   constexpr char kTaint[] = "oneagent/not-ready";
-  ApplyManifest("rbac_taint.yaml");
+  ApplyManifest("../chart/golden/rbac_taint.yaml");
   server().Apply(absl::StrCat(
       "apiVersion: v1\nkind: Node\nmetadata: {name: ", kNodeName,
       "}\nspec: {taints: [{key: ", kTaint, ", effect: NoSchedule}]}\n"));

@@ -170,7 +170,7 @@ TEST_F(SourceTest, ARoleThatIsTakenAwayIsMissedByNameAndTakesNothingWithIt) {
   EXPECT_THAT(node_.ProvisionerLog(), HasSubstr("dynakubes"));
   EXPECT_FALSE(IsDeleted("demo"));
   EXPECT_EQ(node_.Tenant("demo")->state, TenantState::kReady);
-  ApplyManifest("rbac.yaml");
+  ApplyManifest("../chart/golden/rbac.yaml");
   ExpectFollows("after");
 }
 

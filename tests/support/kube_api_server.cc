@@ -122,6 +122,8 @@ void KubeApiServer::StartApiServer() {
           "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
           absl::StrCat("--secure-port=", kApiPort),
           "--endpoint-reconciler-type=none",
+          // As in every cluster that has CSI drivers.
+          "--allow-privileged=true",
           "--service-cluster-ip-range=10.96.0.0/24",
           absl::StrCat("--tls-cert-file=", ca_path()),
           absl::StrCat("--tls-private-key-file=", dir_.Path("api.key")),
