@@ -111,6 +111,8 @@ check_refuses() {
   refused image.digest=sha256:12 /image/digest
   refused kubeletPath=var/lib/kubelet /kubeletPath
   refused kubeletPath=/var/lib/kubelet/ /kubeletPath
+  refused proxy.url=http://me:secret@proxy:3128 /proxy/url
+  refused 'proxy.noProxy={a b}' /proxy/noProxy/0
   refused logFormat=xml /logFormat
   refused removeStartupTaint=/a /removeStartupTaint
   refused 'networkPolicy.egressPorts={70000}' /networkPolicy/egressPorts/0

@@ -22,6 +22,12 @@
     - --remove-startup-taint={{ . }}
     {{- end }}
     - --keep-versions={{ .Values.provisioner.keepVersions }}
+    {{- with .Values.proxy.url }}
+    - --proxy={{ . }}
+    {{- end }}
+    {{- with .Values.proxy.noProxy }}
+    - --no-proxy={{ join "," . }}
+    {{- end }}
     {{- end }}
     - --grace-period={{ .Values.provisioner.gracePeriod }}
     - --health-address=:10090
