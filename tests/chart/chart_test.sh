@@ -123,7 +123,7 @@ check_refuses() {
     'is below /var/lib/kubelet/plugins/csi.oneagent.dynatrace.com'
 }
 
-# Alerts and dashboard name metrics that there are.
+# Alerts and dashboard name metrics, and values of their labels, that there are.
 check_metrics() {
   local name count=0
   for name in $(cat $CHART/files/* |
@@ -133,6 +133,14 @@ check_metrics() {
     count=$((count + 1))
   done
   [ "$count" -gt 10 ] || fail "only $count metrics found"
+  count=0
+  for name in $(cat $CHART/files/* |
+    grep -oP '\b(state|result|cause)(=~|!=|=)\\?"\K[a-z_|]+' | tr '|' '\n' |
+    sort -u); do
+    grep -qF "\`$name\`" docs/metrics.md || fail "no label has the value $name"
+    count=$((count + 1))
+  done
+  [ "$count" -gt 5 ] || fail "only $count values of labels found"
 }
 
 check_readme() {
