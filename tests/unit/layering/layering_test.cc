@@ -33,7 +33,7 @@ const std::map<std::string, std::set<std::string>>& AllowedEdges() {
           {"cache/collect", {"base", "cache/index", "cache/store"}},
           {"cache/provisioner",
            {"base", "proto", "cache/conf", "cache/index", "cache/store",
-            "cache/source", "cache/kube", "cache/collect"}},
+            "cache/http", "cache/source", "cache/kube", "cache/collect"}},
           {"cache/inspect",
            {"base", "proto", "cache/index", "cache/store", "cache/collect",
             "overlay/mount_table.h"}},
