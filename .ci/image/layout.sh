@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # layout.sh BUILD ROOT: the image's files in the new folder ROOT, from what was
 # built in BUILD: the one list, with a Docker engine (whose last stage copies
-# ROOT) and without one (pack.sh). SOURCE_DATE_EPOCH is the time of every file.
+# ROOT) and without one (pack.sh). SOURCE_DATE_EPOCH is the time of every file,
+# VERSION the one that the SBOM names.
 set -euo pipefail
 export LC_ALL=C
 umask 022

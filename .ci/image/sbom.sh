@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
 # sbom.sh ROOT <ROWS: an SPDX 2.3 document of the programs in ROOT/usr/bin and
 # of the Debian source packages linked into them or loaded by them. ROWS are
-# what linked.sh prints; SOURCE_DATE_EPOCH is the document's time.
+# what linked.sh prints; VERSION and SOURCE_DATE_EPOCH as in identity.sh.
 set -euo pipefail
 export LC_ALL=C
 here=$(dirname "$(readlink -f "$0")")
 readonly here ROOT=$1
-version=$(sed -nE 's/^project\(.* VERSION ([0-9.]+).*/\1/p' \
-  "$here/../../CMakeLists.txt")
 
 programs() {
   local file
@@ -18,5 +16,5 @@ programs() {
 }
 
 jq --raw-input --slurp --from-file "$here/sbom.jq" --sort-keys \
-  --arg version "$version" --arg programs "$(programs)" \
+  --arg version "$VERSION" --arg programs "$(programs)" \
   --arg created "$(date --utc --date="@$SOURCE_DATE_EPOCH" +%FT%TZ)"

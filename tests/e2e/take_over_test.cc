@@ -95,6 +95,38 @@ TEST_F(TakeOverTest, WhatAnOldReferenceDriverMountedBesideTheTargetGoesToo) {
   EXPECT_FALSE(IsMountPoint(mapped));
 }
 
+// Died between the two, kubelet asks again.
+TEST_F(TakeOverTest, AnUnpublishThatDiedBetweenBothMountsIsFinished) {
+  const std::string mapped = Reference(
+      absl::StrCat("abc12345/run/", Node::VolumeId("old"), "/mapped"));
+  MountAsReference(std::filesystem::path(mapped).parent_path(), mapped);
+  MakeDir(node_.Target("old"));
+  node_.StartMounter();
+  EXPECT_OK(node_.Unpublish("old"));
+  EXPECT_FALSE(IsMountPoint(mapped));
+  EXPECT_FALSE(std::filesystem::exists(node_.Target("old")));
+  EXPECT_OK(node_.Unpublish("old"));
+}
+
+TEST_F(TakeOverTest, StorageOfAHostAgentOfTheReferenceDriverStaysBound) {
+  const std::string storage = MakeDir(Reference("_dynakubes/demo/osagent"));
+  ASSERT_TRUE(WriteFileAtomically(storage + "/agent", "of the reference", 0644,
+                                  Durability::kNoSync)
+                  .ok());
+  ASSERT_EQ(mount(storage.c_str(), MakeDir(node_.Target("old")).c_str(),
+                  nullptr, MS_BIND, nullptr),
+            0);
+  node_.StartMounter();
+  EXPECT_OK(node_.Publish({.pod = "old", .mode = "host"}));
+  EXPECT_EQ(AgentIn("old"), "of the reference");
+  // Another DynaKube's is not this volume's.
+  EXPECT_FALSE(
+      node_.Publish({.pod = "old", .dynakube = "other", .mode = "host"}).ok());
+  EXPECT_OK(node_.Unpublish("old"));
+  EXPECT_FALSE(IsMountPoint(node_.Target("old")));
+  EXPECT_TRUE(std::filesystem::exists(storage + "/agent"));
+}
+
 // A mount of anybody else is never taken for a volume.
 TEST_F(TakeOverTest, WhatTheReferenceDriverKnowsNothingOfIsRefused) {
   MountAsReference(Reference("appmounts/csi-another"), node_.Target("old"));

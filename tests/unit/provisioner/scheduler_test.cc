@@ -211,6 +211,11 @@ TEST_F(SchedulerTest, WhatIsBrokenOrHiddenIsNotDeleted) {
   ASSERT_EQ(rename(dir_.Path("m").c_str(), dir_.Path("away").c_str()), 0);
   Settle();
   EXPECT_EQ(Row("prod").deleted_at, absl::InfinitePast());
+  EXPECT_THAT(node_->index->SourceTrouble(), IsOkAndHolds(Not("")));
+  ASSERT_EQ(rename(dir_.Path("away").c_str(), dir_.Path("m").c_str()), 0);
+  Reopen();  // whoever said so is gone
+  Settle();
+  EXPECT_THAT(node_->index->SourceTrouble(), IsOkAndHolds(""));
 }
 
 TEST_F(SchedulerTest, DynaKubesOfOneNameFailAndKeepWhatThereWas) {
