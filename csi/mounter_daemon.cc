@@ -5,7 +5,8 @@
 //      one may still be draining, with its socket already gone); then the dead
 //      registration socket that a killed one left goes away, before kubelet
 //      has tried it often
-//   3  boot id; the kernel's mount API, found by trying, without writing
+//   3  boot id; whether the kernel can do what nothing stands in for; by which
+//      way it mounts overlays, found by mounting some
 //   4  privileges down to what mounting and copy-up need
 //   5  the index. One that cannot be used now (disk full, I/O error) does not
 //      stop the start: a mounter that does not answer would block pods for
@@ -47,6 +48,7 @@
 #include "csi/housekeeping.h"
 #include "csi/identity_service.h"
 #include "csi/listening_socket.h"
+#include "csi/mount_status.h"
 #include "csi/mounter_gauges.h"
 #include "csi/mounter_metrics.h"
 #include "csi/node_service.h"
@@ -60,7 +62,9 @@
 #include "csi/volume_reconciler.h"
 #include "csi/volume_stats.h"
 #include "csi/work_queue.h"
-#include "overlay/kernel_mounter.h"
+#include "overlay/kernel_features.h"
+#include "overlay/mount_probe.h"
+#include "overlay/probed_mounter.h"
 #include "overlay/target_resolver.h"
 
 namespace oneagent {
@@ -120,6 +124,10 @@ absl::StatusOr<UniqueFd> PrepareAndLock(const Layout& layout, const Log& log) {
   return lock.ok() ? std::move(lock) : UniqueFd();
 }
 
+absl::StatusOr<MountWay> ProbeNode(const Layout& layout) {
+  return ProbeMounts(layout.ProbeDir(), layout.EmptyDir(), layout.VolumesDir());
+}
+
 // The logs of the components.
 struct ComponentLogs {
   explicit ComponentLogs(const Log& log)
@@ -148,7 +156,7 @@ struct ComponentLogs {
 struct MounterDaemon::Parts {
   Parts(std::unique_ptr<const ComponentLogs> component_logs,
         std::unique_ptr<MounterMetrics> counters, const MounterConfig& config,
-        std::string boot_id, MountApi api, std::unique_ptr<Index> opened_index,
+        std::string boot_id, MountWay way, std::unique_ptr<Index> opened_index,
         std::unique_ptr<TargetResolver> opened_targets, const Clock& clock);
 
   ~Parts() { stopping = true; }
@@ -179,7 +187,9 @@ struct MounterDaemon::Parts {
   const Layout layout;
   const std::string boot_id;
   const std::string kubelet_dir;
-  KernelMounter mounter;
+  MounterHealth health;
+  MountStatus mount_status;
+  ProbedMounter mounter;
   const std::unique_ptr<Index> index;
   const std::unique_ptr<TargetResolver> targets;
   Publisher publisher;
@@ -188,7 +198,6 @@ struct MounterDaemon::Parts {
   WorkQueue stats_queue;
   VolumeReconciler reconciler;
   VolumeCollector collector;
-  MounterHealth health;
   MounterGauges gauges;
   Housekeeping housekeeping;
   std::unique_ptr<Server> server;
@@ -204,7 +213,7 @@ struct MounterDaemon::Parts {
 MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
                             std::unique_ptr<MounterMetrics> counters,
                             const MounterConfig& config, std::string boot,
-                            MountApi api, std::unique_ptr<Index> opened_index,
+                            MountWay way, std::unique_ptr<Index> opened_index,
                             std::unique_ptr<TargetResolver> opened_targets,
                             const Clock& clock)
     : logs(std::move(component_logs)),
@@ -212,7 +221,17 @@ MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
       layout(config.data_dir),
       boot_id(std::move(boot)),
       kubelet_dir(config.kubelet_dir),
-      mounter(api),
+      health(config.socket_path, config.probe_timeout),
+      mount_status(layout, boot_id,
+                   {.log = logs->daemon,
+                    .metrics = *metrics,
+                    .readiness = health.readiness()}),
+      mounter(
+          std::move(way),
+          {.probe = [this] { return ProbeNode(layout); },
+           .on_way = [this](const MountWay& it) { mount_status.OnWay(it); },
+           .on_disk_error =
+               [this](const DiskError& it) { mount_status.OnDiskError(it); }}),
       index(std::move(opened_index)),
       targets(std::move(opened_targets)),
       publisher({.boot_id = boot_id,
@@ -236,7 +255,6 @@ MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
                  .on_change = LogChanges()},
                 layout, *index, mounter, *targets,
                 GuardByQueue(volume_queue, kGuardPatience)),
-      health(config.socket_path, config.probe_timeout),
       gauges(layout, {.publisher = publisher,
                       .stats = stats,
                       .volume_queue = volume_queue,
@@ -314,6 +332,8 @@ void MounterDaemon::Parts::EachSecond() {
     health.readiness().Set("registration", registration->CheckRegistered());
   }
   PrepareAgain();
+  mounter.RunOnce(absl::Now());
+  mount_status.RunOnce();
   trim.RunOnce();
 }
 
@@ -354,19 +374,18 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
     ListeningSocket::RemoveDead(RegistrationSocket(config.registration_dir));
   }
   ASSIGN_OR_RETURN(std::string boot_id, ReadBootId());  // 3
-  ASSIGN_OR_RETURN(
-      const MountApi api,
-      KernelMounter::Probe(layout.EmptyDir(), layout.VolumesDir()));
+  RETURN_IF_ERROR(CheckKernel());
+  ASSIGN_OR_RETURN(MountWay way, ProbeNode(layout));
   RETURN_IF_ERROR(DropPrivilegesExcept(KeptCapabilities()));  // 4
   ASSIGN_OR_RETURN(auto metrics, MounterMetrics::Create());
-  metrics->OnMountApi(api);
   ASSIGN_OR_RETURN(auto index, OpenIndex(config, logs->index, *metrics));  // 5
   ASSIGN_OR_RETURN(auto targets, TargetResolver::Open(                     // 6
                                      config.kubelet_dir, config.target_check));
   auto parts = std::make_unique<Parts>(
-      std::move(logs), std::move(metrics), config, std::move(boot_id), api,
+      std::move(logs), std::move(metrics), config, std::move(boot_id), way,
       std::move(index), std::move(targets), clock);
   parts->data_lock = std::move(data_lock);
+  parts->mount_status.OnWay(way);
   RETURN_IF_ERROR(parts->ServeHttp(config));        // 7
   parts->ReconcileAtStart();                        // 8
   RETURN_IF_ERROR(parts->Serve(config));            // 9
@@ -374,7 +393,7 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
   parts->housekeeping.Start();                      // 11
   daemon_log.Info("serving", {{"socket", config.socket_path},
                               {"node", config.node_id},
-                              {"mount_api", Name(api)},
+                              {"mount_api", Name(way.api)},
                               {"version", ONEAGENT_VERSION}});
   return std::unique_ptr<MounterDaemon>(new MounterDaemon(std::move(parts)));
 }

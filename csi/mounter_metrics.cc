@@ -26,6 +26,7 @@ constexpr char kCollected[] = "oneagent_csi_collected_total";
 constexpr char kCollectedBytes[] = "oneagent_csi_collected_bytes_total";
 constexpr char kIndexRebuilds[] = "oneagent_csi_index_rebuilds_total";
 constexpr char kMountApi[] = "oneagent_csi_mount_api";
+constexpr char kDiskErrors[] = "oneagent_csi_data_disk_errors_total";
 
 MetricLabel Causes() { return {.name = "cause", .values = CallCauseNames()}; }
 
@@ -176,11 +177,21 @@ MetricTable ChoreTable() {
        .example = "oneagent_csi_index_usable == 0"},
       {.name = kMountApi,
        .kind = MetricKind::kGauge,
-       .help = "1 for the way in which this kernel is given overlays",
+       .help =
+           "1 for the way in which this kernel is given overlays; all are 0 "
+           "where none works",
        .labels = {{.name = "api",
                    .values = {Name(MountApi::kLayerFds),
                               Name(MountApi::kLayerStrings),
-                              Name(MountApi::kLegacy)}}}},
+                              Name(MountApi::kLegacy)}}},
+       .example = "sum(oneagent_csi_mount_api) == 0"},
+      {.name = kDiskErrors,
+       .kind = MetricKind::kCounter,
+       .help = "Volumes whose mount met an unreported write error of the data "
+               "directory's file system: \"cleared\" by a syncfs, or "
+               "\"not_volatile\", so that their umount syncs the whole disk",
+       .labels = {{.name = "outcome", .values = {"cleared", "not_volatile"}}},
+       .example = "increase(oneagent_csi_data_disk_errors_total[1h]) > 0"},
       {.name = kReferenceMemoryGauge,
        .kind = MetricKind::kGauge,
        .help = "As process_resident_memory_bytes, under the reference driver's "
@@ -227,8 +238,14 @@ void MounterMetrics::OnUnpublish(const std::string& result,
 
 void MounterMetrics::OnIndexRebuilt() { metrics_->Add(kIndexRebuilds); }
 
-void MounterMetrics::OnMountApi(MountApi api) {
-  metrics_->Set(kMountApi, {Name(api)}, 1);
+void MounterMetrics::OnMountWay(const MountWay& way) {
+  for (const MountApi api : kMountApis) {
+    metrics_->Set(kMountApi, {Name(api)}, way.works && api == way.api ? 1 : 0);
+  }
+}
+
+void MounterMetrics::OnDiskError(const DiskError& error) {
+  metrics_->Add(kDiskErrors, {error.cleared ? "cleared" : "not_volatile"});
 }
 
 void MounterMetrics::OnIndex(const absl::Status& usable) {

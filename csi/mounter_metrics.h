@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "csi/chore_observer.h"
 #include "overlay/kernel_mounter.h"
+#include "overlay/mount_probe.h"
 
 namespace oneagent {
 
@@ -54,7 +55,8 @@ class MounterMetrics final : public ChoreObserver {
   void OnUnpublish(const std::string& result, const absl::Status& cause,
                    absl::Duration duration);
   void OnIndexRebuilt();
-  void OnMountApi(MountApi api);
+  void OnMountWay(const MountWay& way);
+  void OnDiskError(const DiskError& error);
 
   void OnIndex(const absl::Status& usable) override;
   void OnReconciled(const absl::StatusOr<ReconcileResult>& result,

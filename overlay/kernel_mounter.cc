@@ -19,10 +19,11 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -64,12 +65,18 @@ absl::StatusOr<UniqueFd> TryOverlay(const OverlayPlan& plan, MountApi api) {
                                 : LayerPassing::kStrings);
 }
 
-// The kernel's EINVAL, which the probe asks for, is no fault of a caller.
+// The kernel's EINVAL is no fault of a caller.
 absl::Status Failed(const absl::Status& status, absl::string_view what,
                     const MountTarget& target) {
   return WithCode(Annotate(status, absl::StrCat(what, " for ", target.path)),
                   absl::IsInvalidArgument(status) ? absl::StatusCode::kInternal
                                                   : status.code());
+}
+
+// Whether a mount that failed so may succeed without `volatile`: an unseen
+// write error (EIO), and a kernel that does not know the word (EINVAL).
+bool MayMindVolatile(const absl::Status& refused) {
+  return absl::IsInternal(refused) || absl::IsInvalidArgument(refused);
 }
 
 absl::Status AttachBuilt(const UniqueFd& mount, const MountTarget& target) {
@@ -91,37 +98,54 @@ const char* Name(MountApi api) {
   return "unknown";
 }
 
-absl::StatusOr<MountApi> KernelMounter::Probe(const std::string& lower,
-                                              const std::string& other) {
-  const absl::Status context = ProbeContext();
-  if (absl::IsPermissionDenied(context)) return context;
-  if (!context.ok()) return MountApi::kLegacy;
-  OverlayPlan plan;
-  plan.lower = {lower, other};
-  plan.read_only = true;
-  // Layers that cannot be opened say nothing about the kernel; mount(2) is what
-  // each one has.
-  if (!OpenAllLayers(plan).ok()) return MountApi::kLegacy;
-  for (const MountApi api : {MountApi::kLayerFds, MountApi::kLayerStrings}) {
-    // EINVAL is the word of a kernel that does not know the way (a filter may
-    // say ENOSYS). Another error is about these layers: it knows the way.
-    const absl::Status tried = TryOverlay(plan, api).status();
-    if (!absl::IsInvalidArgument(tried) && !absl::IsUnimplemented(tried)) {
-      return api;
-    }
-  }
-  return MountApi::kLegacy;
-}
-
-KernelMounter::KernelMounter(MountApi api) : api_(api) {}
+KernelMounter::KernelMounter(
+    MountApi api, std::function<void(const DiskError&)> on_disk_error)
+    : api_(api), on_disk_error_(std::move(on_disk_error)) {}
 
 absl::Status KernelMounter::MountOverlay(const OverlayPlan& plan,
                                          const MountTarget& target) {
   RETURN_IF_ERROR(CheckMountable(target));
-  if (api_ == MountApi::kLegacy) return LegacyOverlay(plan, target);
-  const absl::StatusOr<UniqueFd> mount = TryOverlay(plan, api_);
+  if (api_ == MountApi::kLegacy) {
+    return MountOnDisk(plan, [&target](const OverlayPlan& wanted) {
+      return LegacyOverlay(wanted, target);
+    });
+  }
+  const absl::StatusOr<UniqueFd> mount = BuildDetached(plan);
   if (!mount.ok()) return Failed(mount.status(), "overlay", target);
   return AttachBuilt(*mount, target);
+}
+
+absl::StatusOr<UniqueFd> KernelMounter::BuildDetached(const OverlayPlan& plan) {
+  if (api_ == MountApi::kLegacy) {
+    return absl::UnimplementedError("mount(2) has no detached mounts");
+  }
+  UniqueFd mount;
+  RETURN_IF_ERROR(MountOnDisk(plan, [&](const OverlayPlan& wanted) {
+    ASSIGN_OR_RETURN(mount, TryOverlay(wanted, api_));
+    return absl::OkStatus();
+  }));
+  return mount;
+}
+
+absl::Status KernelMounter::MountOnDisk(
+    const OverlayPlan& plan,
+    const std::function<absl::Status(const OverlayPlan&)>& mount) {
+  const absl::Status refused = mount(plan);
+  if (refused.ok() || !plan.is_volatile || !MayMindVolatile(refused)) {
+    return refused;
+  }
+  // The kernel compares with the errors that have been reported: by syncfs.
+  const absl::StatusOr<UniqueFd> upper = OpenLayer("upper", plan.upper);
+  if (!upper.ok()) return refused;
+  const UniqueFd disk(
+      openat(upper->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const bool reported = disk.ok() && syncfs(disk.get()) != 0;
+  bool cleared = reported && mount(plan).ok();
+  if (!cleared && !mount(WithoutVolatile(plan)).ok()) return refused;
+  if (on_disk_error_) {
+    on_disk_error_({.path = plan.upper, .error = refused, .cleared = cleared});
+  }
+  return absl::OkStatus();
 }
 
 absl::Status KernelMounter::MountEmpty(absl::string_view reason,

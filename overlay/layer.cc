@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -59,6 +60,22 @@ absl::StatusOr<OpenLayers> OpenAllLayers(const OverlayPlan& plan) {
   ASSIGN_OR_RETURN(layers.upper, OpenLayer("upper", plan.upper));
   ASSIGN_OR_RETURN(layers.work, OpenLayer("work", plan.work));
   return layers;
+}
+
+absl::Status CheckWritable(int root_fd) {
+  struct statvfs info;
+  if (fstatvfs(root_fd, &info) != 0)
+    return PosixStatus("statfs overlay", errno);
+  if ((info.f_flag & ST_RDONLY) == 0) return absl::OkStatus();
+  // An overlay's figures are those of its upper layer's disk. One that does not
+  // count its inodes has none to run out of.
+  const bool is_full =
+      info.f_bfree == 0 || (info.f_files > 0 && info.f_ffree == 0);
+  return absl::Status(is_full ? absl::StatusCode::kResourceExhausted
+                              : absl::StatusCode::kFailedPrecondition,
+                      absl::StrCat("overlay is read-only: its disk ",
+                                   is_full ? "is full: No space left on device"
+                                           : "cannot hold an upper layer"));
 }
 
 std::string EmptyMarkerContent(absl::string_view reason) {

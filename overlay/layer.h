@@ -27,6 +27,12 @@ absl::StatusOr<UniqueFd> OpenLayer(absl::string_view noun,
 
 absl::StatusOr<OpenLayers> OpenAllLayers(const OverlayPlan& plan);
 
+// Whether the overlay whose root is open as `root_fd` can be written to.
+// Overlayfs mounts read-only, with a line in the kernel's log alone, when the
+// disk is full just as it makes its work directory, or cannot hold an upper
+// layer. ResourceExhausted: the disk is full; FailedPrecondition: it is not.
+absl::Status CheckWritable(int root_fd);
+
 // What the empty volume's marker holds for `reason`: at most a page with its
 // newline, which is what the volume has room for.
 std::string EmptyMarkerContent(absl::string_view reason);

@@ -42,8 +42,11 @@ absl::Status CheckStack(const LayerStack& stack) {
 }
 
 std::string LegacyOptions(const OverlayPlan& plan) {
-  std::string options = "lowerdir=";
-  const char* separator = "";
+  std::string options;
+  for (const OverlayOption& option : kOverlayOptions) {
+    absl::StrAppend(&options, option.key, "=", option.value, ",");
+  }
+  const char* separator = "lowerdir=";
   for (const std::string& path : plan.lower) {
     absl::StrAppend(&options, separator, EscapeLayerPath(path));
     separator = ":";
@@ -83,6 +86,12 @@ absl::StatusOr<OverlayPlan> PlanOverlay(const LayerStack& stack,
     RETURN_IF_ERROR(CheckLayer("empty", empty_layer));
     plan.lower.emplace_back(empty_layer);
   }
+  plan.legacy_options = LegacyOptions(plan);
+  return plan;
+}
+
+OverlayPlan WithoutVolatile(OverlayPlan plan) {
+  plan.is_volatile = false;
   plan.legacy_options = LegacyOptions(plan);
   return plan;
 }

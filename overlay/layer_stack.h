@@ -20,6 +20,22 @@ struct LayerStack {
   bool operator==(const LayerStack&) const = default;
 };
 
+// What a node's administrator may have switched on for all overlays
+// (/sys/module/overlay/parameters) and ours do without: `index` and
+// `nfs_export` bind an upper directory to the lower layers that it was first
+// mounted with, which a switch of configurations between two tries would break;
+// `metacopy` and `redirect_dir` keep parts of what a pod wrote in attributes
+// that mean something beside the same lower layers only. Linux 4.19 knows all
+// of them.
+struct OverlayOption {
+  const char* key;
+  const char* value;
+};
+inline constexpr OverlayOption kOverlayOptions[] = {
+    {"index", "off"},      {"metacopy", "off"}, {"redirect_dir", "off"},
+    {"nfs_export", "off"}, {"xino", "off"},
+};
+
 struct OverlayPlan {
   std::vector<std::string> lower;  // topmost first, enough for the kernel
   std::string upper;
@@ -44,6 +60,9 @@ std::string EscapeLayerPath(absl::string_view path);
 // the reverse.
 absl::StatusOr<OverlayPlan> PlanOverlay(const LayerStack& stack,
                                         absl::string_view empty_layer);
+
+// The same overlay, whose umount syncs the disk.
+OverlayPlan WithoutVolatile(OverlayPlan plan);
 
 }  // namespace oneagent
 

@@ -80,9 +80,15 @@ absl::Status LegacyOverlay(const OverlayPlan& plan, const MountTarget& target) {
   ASSIGN_OR_RETURN(const OpenLayers layers, OpenAllLayers(plan));
   ASSIGN_OR_RETURN(const UniqueFd point, OpenTarget(target));
   Failpoint("overlay:built");
-  return MountOn(point.get(), target, kMountSource, "overlay",
-                 kFlags | ReadOnlyFlag(plan.read_only),
-                 plan.legacy_options.c_str());
+  RETURN_IF_ERROR(MountOn(point.get(), target, kMountSource, "overlay",
+                          kFlags | ReadOnlyFlag(plan.read_only),
+                          plan.legacy_options.c_str()));
+  if (plan.read_only) return absl::OkStatus();
+  auto roll_back = RollBack(target);
+  ASSIGN_OR_RETURN(const UniqueFd root, OpenTarget(target));
+  RETURN_IF_ERROR(CheckWritable(root.get()));
+  std::move(roll_back).Cancel();
+  return absl::OkStatus();
 }
 
 absl::Status LegacyEmptyVolume(absl::string_view reason,

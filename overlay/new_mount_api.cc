@@ -160,10 +160,17 @@ absl::StatusOr<UniqueFd> BuildOverlay(const OverlayPlan& plan,
       RETURN_IF_ERROR(SetLayersByString(plan, layers, context));
       break;
   }
+  for (const OverlayOption& option : kOverlayOptions) {
+    RETURN_IF_ERROR(context.SetString(option.key, option.value));
+  }
   if (plan.is_volatile) RETURN_IF_ERROR(context.SetFlag("volatile"));
   RETURN_IF_ERROR(context.Create());
-  return context.Mount(kMountAttributes |
-                       (plan.read_only ? unsigned{MOUNT_ATTR_RDONLY} : 0U));
+  ASSIGN_OR_RETURN(
+      UniqueFd mount,
+      context.Mount(kMountAttributes |
+                    (plan.read_only ? unsigned{MOUNT_ATTR_RDONLY} : 0U)));
+  if (!plan.read_only) RETURN_IF_ERROR(CheckWritable(mount.get()));
+  return mount;
 }
 
 absl::StatusOr<UniqueFd> BuildEmptyVolume(absl::string_view reason) {
@@ -203,12 +210,6 @@ absl::Status Attach(int mount_fd, const MountTarget& target) {
     return PosixStatus(absl::StrCat("attach ", target.path), errno);
   }
   return absl::OkStatus();
-}
-
-absl::Status ProbeContext() {
-  const absl::StatusOr<MountContext> context = MountContext::Open("overlay");
-  if (context.ok()) return absl::OkStatus();
-  return context.status();
 }
 
 }  // namespace oneagent

@@ -18,7 +18,8 @@ namespace oneagent {
 enum class LayerPassing { kDescriptors, kStrings };
 
 // Detached mounts, nosuid and nodev. Errors: PosixStatus naming the step, with
-// the kernel's own text where it gives one; InvalidArgument for its EINVAL.
+// the kernel's own text where it gives one; InvalidArgument for its EINVAL;
+// as CheckWritable for an overlay that is not what the plan asks for.
 absl::StatusOr<UniqueFd> BuildOverlay(const OverlayPlan& plan,
                                       LayerPassing passing);
 absl::StatusOr<UniqueFd> BuildEmptyVolume(absl::string_view reason);
@@ -27,10 +28,6 @@ absl::StatusOr<UniqueFd> BuildBind(const std::string& storage, bool read_only);
 // Makes the detached mount visible at the target. A symlink there is not
 // followed.
 absl::Status Attach(int mount_fd, const MountTarget& target);
-
-// Whether a mount context for overlayfs can be opened: PermissionDenied without
-// CAP_SYS_ADMIN, Unimplemented when the kernel or a filter has no fsopen.
-absl::Status ProbeContext();
 
 }  // namespace oneagent
 

@@ -55,7 +55,7 @@ absl::StatusOr<TargetState> LookAt(const MountTarget& target) {
     return StateFromError(errno, target.path);
   }
   if ((info.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) == 0) {
-    // Linux 5.8. Guessing by device numbers would miss binds.
+    // As CheckKernel says.
     return absl::UnimplementedError(absl::StrCat(
         "stat ", target.path, ": the kernel does not report mount roots"));
   }

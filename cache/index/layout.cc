@@ -28,6 +28,9 @@ std::string Layout::IndexFile() const {
 std::string Layout::IndexLock() const {
   return absl::StrCat(data_dir_, "/index.lock");
 }
+std::string Layout::MounterRecord() const {
+  return absl::StrCat(data_dir_, "/mounter.json");
+}
 
 std::string Layout::AgentsDir() const {
   return absl::StrCat(data_dir_, "/agents");
@@ -97,6 +100,10 @@ std::string Layout::TrashAgents() const {
 }
 std::string Layout::TrashVolumes() const {
   return absl::StrCat(data_dir_, "/trash/volumes");
+}
+
+std::string Layout::ProbeDir() const {
+  return absl::StrCat(TrashVolumes(), "/probe");
 }
 
 absl::Status Layout::Prepare(Owner owner) const {

@@ -2,6 +2,7 @@
 //
 //   <data>/                    0700 root
 //     index.db, index.lock     SQLite index (WAL) and its guard
+//     mounter.json             how the mounter mounts, for doctor
 //     agents/<id>/             one immutable agent tree
 //     agents/<id>.json         its manifest, the commit point
 //     configs/<id>/            one immutable configuration layer
@@ -12,11 +13,14 @@
 //     empty/                   an empty directory, filler layer of overlays
 //     staging/                 downloads and trees being unpacked
 //     trash/agents             what the provisioner deletes next
-//     trash/volumes            what the mounter deletes next
+//     trash/volumes            what the mounter deletes next; probe/ is where
+//     it
+//                              tries how to mount
 //
 // agents, configs, tenants, staging and trash/agents belong to the
-// provisioner; volumes, host, empty and trash/volumes to the mounter: only the
-// owner creates, changes, measures or deletes there. A value type, thread-safe.
+// provisioner; mounter.json, volumes, host, empty and trash/volumes to the
+// mounter: only the owner creates, changes, measures or deletes there. A value
+// type, thread-safe.
 #ifndef CACHE_INDEX_LAYOUT_H_
 #define CACHE_INDEX_LAYOUT_H_
 
@@ -37,6 +41,7 @@ class Layout {
   const std::string& data_dir() const { return data_dir_; }
   std::string IndexFile() const;
   std::string IndexLock() const;
+  std::string MounterRecord() const;
 
   std::string AgentsDir() const;
   std::string AgentTree(absl::string_view id) const;
@@ -63,6 +68,7 @@ class Layout {
   std::string StagingTree(absl::string_view id) const;  // staging/<id>
   std::string TrashAgents() const;
   std::string TrashVolumes() const;
+  std::string ProbeDir() const;
 
   // Creates the data directory (0700, also when it exists with another mode)
   // and the directories that `owner` owns (0700; empty/ 0755). Idempotent.

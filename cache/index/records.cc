@@ -260,6 +260,37 @@ absl::Status WriteVolumeRecord(const Layout& layout, const VolumeRow& row,
   return WriteMessage(layout.VolumeRecord(row.id), record, durability);
 }
 
+absl::StatusOr<MounterState> ReadMounterRecord(const Layout& layout) {
+  ASSIGN_OR_RETURN(
+      const v1::MounterRecord record,
+      ReadMessage<v1::MounterRecord>(layout.MounterRecord(), kRecordLimit));
+  MounterState state{.boot_id = record.boot_id(),
+                     .mount_api = record.mount_api(),
+                     .works = record.works(),
+                     .disk_error = record.disk_error(),
+                     .disk_error_cleared = record.disk_error_cleared()};
+  for (const v1::MounterRecord::Answer& answer : record.refused()) {
+    state.refused.emplace_back(answer.mount_api(), answer.error());
+  }
+  return state;
+}
+
+absl::Status WriteMounterRecord(const Layout& layout,
+                                const MounterState& state) {
+  v1::MounterRecord record;
+  record.set_boot_id(state.boot_id);
+  record.set_mount_api(state.mount_api);
+  record.set_works(state.works);
+  for (const auto& [api, error] : state.refused) {
+    v1::MounterRecord::Answer* const answer = record.add_refused();
+    answer->set_mount_api(api);
+    answer->set_error(ToUtf8(error));
+  }
+  record.set_disk_error(ToUtf8(state.disk_error));
+  record.set_disk_error_cleared(state.disk_error_cleared);
+  return WriteMessage(layout.MounterRecord(), record, Durability::kNoSync);
+}
+
 absl::StatusOr<HostStorage> ReadHostRecord(const Layout& layout,
                                            absl::string_view name) {
   const std::string path = layout.HostRecord(name);

@@ -8,6 +8,10 @@
 #ifndef CACHE_INDEX_RECORDS_H_
 #define CACHE_INDEX_RECORDS_H_
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -33,6 +37,21 @@ absl::StatusOr<VolumeRow> ReadVolumeRecord(const Layout& layout,
 // (a mount) does not survive a power cut either.
 absl::Status WriteVolumeRecord(const Layout& layout, const VolumeRow& row,
                                Durability durability = Durability::kNoSync);
+
+struct MounterState {
+  std::string boot_id = {};
+  std::string mount_api = {};
+  bool works = false;  // mount_api does; else it is a guess
+  // What the ways that were tried before it answered: way, error.
+  std::vector<std::pair<std::string, std::string>> refused = {};
+  std::string disk_error = {};  // the last one met; empty: none
+  bool disk_error_cleared = false;
+
+  bool operator==(const MounterState&) const = default;
+};
+absl::StatusOr<MounterState> ReadMounterRecord(const Layout& layout);
+absl::Status WriteMounterRecord(const Layout& layout,
+                                const MounterState& state);
 
 struct HostStorage {
   std::string name = {};  // <dynakube> or <dynakube>.<n>

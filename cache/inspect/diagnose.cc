@@ -141,12 +141,50 @@ std::vector<Finding> Diagnose(const NodeFacts& facts,
     return findings;
   }
   DiagnoseHome(facts, limits, &findings);
+  DiagnoseOverlays(facts, &findings);
   // Without rows, everything on disk would lack one.
   if (!facts.index.status.ok()) return findings;
   DiagnoseTrees(facts, &findings);
   DiagnoseTenants(facts, &findings);
   DiagnoseVolumes(facts, limits, &findings);
   return findings;
+}
+
+std::string OverlayWay(const NodeFacts& facts) {
+  const absl::StatusOr<MounterState>& mounter = facts.disk.mounter;
+  if (!mounter.ok() || mounter->boot_id != facts.boot_id) return "";
+  std::string text = mounter->works ? mounter->mount_api : "none works";
+  for (const auto& [api, error] : mounter->refused) {
+    absl::StrAppend(&text, "; ", api, ": ", error);
+  }
+  return text;
+}
+
+void DiagnoseOverlays(const NodeFacts& facts, std::vector<Finding>* findings) {
+  const std::string way = OverlayWay(facts);
+  if (way.empty()) return;
+  const MounterState& mounter = *facts.disk.mounter;
+  if (!mounter.works) {
+    findings->push_back(
+        {"overlay-unusable", facts.disk.data_dir,
+         absl::StrCat(
+             "no overlay can be mounted, pods start without an agent: ", way),
+         "put right what the answers name: the kernel's overlay module, free "
+         "space, a file system that can hold an upper layer (ext4, xfs with "
+         "ftype=1); the mounter tries again by itself"});
+  }
+  if (!mounter.disk_error.empty()) {
+    findings->push_back(
+        {"disk-write-error", facts.disk.data_dir,
+         absl::StrCat(
+             "its file system reported a write error: ", mounter.disk_error,
+             mounter.disk_error_cleared
+                 ? ""
+                 : "; volumes are mounted without volatile"),
+         "look into the kernel's log and at the disk; the finding goes when "
+         "the "
+         "mounter is restarted"});
+  }
 }
 
 void DiagnoseHome(const NodeFacts& facts, const DiagnoseLimits& limits,

@@ -36,6 +36,7 @@ std::vector<Finding> Diagnose(const NodeFacts& facts,
 // The parts of Diagnose.
 void DiagnoseHome(const NodeFacts& facts, const DiagnoseLimits& limits,
                   std::vector<Finding>* findings);
+void DiagnoseOverlays(const NodeFacts& facts, std::vector<Finding>* findings);
 void DiagnoseSocket(const SocketFacts& socket, std::vector<Finding>* findings);
 void DiagnoseReference(const ReferenceFacts& reference,
                        std::vector<Finding>* findings);
@@ -43,6 +44,10 @@ void DiagnoseTrees(const NodeFacts& facts, std::vector<Finding>* findings);
 void DiagnoseTenants(const NodeFacts& facts, std::vector<Finding>* findings);
 void DiagnoseVolumes(const NodeFacts& facts, const DiagnoseLimits& limits,
                      std::vector<Finding>* findings);
+
+// By which way the mounter mounts overlays in this boot, and what the other
+// ways answered; empty when that is not known.
+std::string OverlayWay(const NodeFacts& facts);
 
 // Those of `second` that `first` has too (same check and subject): what was
 // seen once only has passed by.

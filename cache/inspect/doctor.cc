@@ -15,12 +15,18 @@
 namespace oneagent {
 namespace {
 
-absl::StatusOr<std::vector<Finding>> Look(const Invocation& it,
-                                          const std::string& socket_path,
-                                          const Console& console) {
+struct Seen {
+  std::vector<Finding> findings;
+  std::string overlay_way;
+};
+
+absl::StatusOr<Seen> Look(const Invocation& it, const std::string& socket_path,
+                          const Console& console) {
   ASSIGN_OR_RETURN(const NodeFacts facts,
                    GatherFacts(it.data_dir, socket_path, console.clock.Now()));
-  return Diagnose(facts, {.min_free_percent = it.min_free_percent});
+  return Seen{
+      .findings = Diagnose(facts, {.min_free_percent = it.min_free_percent}),
+      .overlay_way = OverlayWay(facts)};
 }
 
 v1::FindingView ViewOf(const Finding& finding) {
@@ -32,43 +38,46 @@ v1::FindingView ViewOf(const Finding& finding) {
   return view;
 }
 
-void PrintText(const std::vector<Finding>& findings, const Console& console) {
-  if (findings.empty()) {
+void PrintText(const Seen& seen, const Console& console) {
+  if (!seen.overlay_way.empty()) {
+    console.out << "overlays are mounted by: " << TerminalText(seen.overlay_way)
+                << "\n";
+  }
+  if (seen.findings.empty()) {
     console.out << "no findings: index, disk, mounts and socket agree\n";
     return;
   }
-  for (const Finding& finding : findings) {
+  for (const Finding& finding : seen.findings) {
     console.out << finding.check << "  " << TerminalText(finding.subject)
                 << "\n"
                 << "    " << TerminalText(finding.problem) << "\n"
                 << "    -> " << finding.advice << "\n";
   }
-  console.out << findings.size()
-              << (findings.size() == 1 ? " finding\n" : " findings\n");
+  console.out << seen.findings.size()
+              << (seen.findings.size() == 1 ? " finding\n" : " findings\n");
 }
 
 }  // namespace
 
 VerbResult RunDoctor(const Invocation& it, const Console& console) {
   ASSIGN_OR_RETURN(const std::string socket_path, SocketPath(it.endpoint));
-  ASSIGN_OR_RETURN(std::vector<Finding> findings,
-                   Look(it, socket_path, console));
-  if (!findings.empty()) {
+  ASSIGN_OR_RETURN(Seen seen, Look(it, socket_path, console));
+  if (!seen.findings.empty()) {
     // The daemons go on while we look: what is between two of their steps at
     // one moment is not between them at another.
     absl::SleepFor(console.second_look);
-    ASSIGN_OR_RETURN(const std::vector<Finding> again,
-                     Look(it, socket_path, console));
-    findings = Persisting(findings, again);
+    ASSIGN_OR_RETURN(const Seen again, Look(it, socket_path, console));
+    seen.findings = Persisting(seen.findings, again.findings);
   }
   if (it.output == Output::kJson) {
     std::vector<v1::FindingView> views;
-    for (const Finding& finding : findings) views.push_back(ViewOf(finding));
+    for (const Finding& finding : seen.findings)
+      views.push_back(ViewOf(finding));
     console.out << JsonArray(views);
   } else {
-    PrintText(findings, console);
+    PrintText(seen, console);
   }
-  return findings.empty() ? kExitFine : kExitFinding;
+  return seen.findings.empty() ? kExitFine : kExitFinding;
 }
 
 }  // namespace oneagent

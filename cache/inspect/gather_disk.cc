@@ -33,6 +33,7 @@ class DiskGatherer {
 
   void Gather() {
     GatherSetAside();
+    facts_->mounter = ReadMounterRecord(layout_);
     GatherTrees(
         layout_.AgentsDir(),
         [this](const std::string& id) {

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "cache/index/records.h"
 #include "cache/index/rows.h"
 
 namespace oneagent {
@@ -56,6 +57,8 @@ struct DiskFacts {
   std::map<std::string, absl::StatusOr<TenantRow>> tenants;
   std::map<std::string, absl::StatusOr<VolumeRow>> volumes;  // a directory each
   std::map<std::string, HostFact> host_storage;
+  // How the mounter mounts; NotFound when it has not said so.
+  absl::StatusOr<MounterState> mounter = absl::NotFoundError("not looked at");
   std::vector<Leftover> staging;
   std::vector<Leftover> trash;
   // Directories that could not be listed, as messages.

@@ -8,6 +8,7 @@
 #include "base/durable_file.h"
 #include "base/trash.h"
 #include "overlay/layer_stack.h"
+#include "overlay/mount_probe.h"
 
 namespace oneagent {
 namespace {
@@ -28,8 +29,10 @@ T Required(absl::StatusOr<T> value) {
 
 Floor::Floor(BenchNode& node)
     : node_(node),
-      mounter_(Required(KernelMounter::Probe(node.layout().EmptyDir(),
-                                             node.layout().VolumesDir()))),
+      mounter_(Required(ProbeMounts(node.layout().ProbeDir(),
+                                    node.layout().EmptyDir(),
+                                    node.layout().VolumesDir()))
+                   .api),
       targets_(Required(
           TargetResolver::Open(node.kubelet_dir(), TargetCheck::kKubelet))) {}
 

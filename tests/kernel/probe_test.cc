@@ -1,4 +1,5 @@
-// Which way of mounting the probe finds, here and on kernels that know less.
+// Which way of mounting the probe finds, here and on kernels that know less,
+// and what becomes of a node where it was wrong.
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -8,11 +9,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <iterator>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "base/durable_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "overlay/kernel_features.h"
+#include "overlay/mount_probe.h"
+#include "overlay/probed_mounter.h"
 #include "tests/kernel/mount_fixture.h"
 #include "tests/support/status_matchers.h"
 
@@ -38,108 +49,126 @@ int FailSystemCall(long number, uint32_t second, bool any_second,
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
 }
 
+// The child does not get what a kernel of old lacks.
+int Lack(long number, uint32_t second, uint32_t error) {
+  return FailSystemCall(number, second, /*any_second=*/false, error);
+}
+
 class MounterProbe : public MountFixture {
  protected:
-  absl::StatusOr<MountApi> Probe() {
-    return KernelMounter::Probe(MakeLayer("probe/1"), MakeLayer("probe/2"));
+  absl::StatusOr<MountWay> Probe() {
+    return ProbeMounts(Disk("probe"), Disk("agent"), Disk("config"));
   }
+  // A child's exit code: 0 when the probe finds `want` and an overlay is
+  // mounted by it.
+  int ProbesAndMounts(MountApi want) {
+    const absl::StatusOr<MountWay> way = Probe();
+    if (!way.ok() || !way->works) return 2;
+    if (way->api != want) return 3;
+    return KernelMounter(way->api).MountOverlay(Writable(), target()).ok() ? 0
+                                                                           : 4;
+  }
+  bool Mounts(MountApi api) {
+    KernelMounter mounter(api);
+    return mounter.MountOverlay(Writable(), target()).ok() &&
+           mounter.Unmount(target()).ok() &&
+           ClearVolatileMarker(Disk("work")).ok();
+  }
+  void ExpectShown() { EXPECT_EQ(Contents(InTarget("version")), "1.2.3"); }
 };
 
 TEST_F(MounterProbe, FindsAWayThatWorks) {
-  ASSERT_OK_AND_ASSIGN(const MountApi api, Probe());
-  KernelMounter mounter(api);
-  EXPECT_OK(mounter.MountOverlay(Writable(), target()));
-  EXPECT_EQ(Contents(InTarget("version")), "1.2.3");
+  ASSERT_OK_AND_ASSIGN(const MountWay way, Probe());
+  ASSERT_TRUE(way.works) << way.AsStatus();
+  EXPECT_OK(KernelMounter(way.api).MountOverlay(Writable(), target()));
+  ExpectShown();
 }
 
-TEST_F(MounterProbe, WritesNothing) {
-  ASSERT_OK_AND_ASSIGN(const MountApi writable, Probe());
-  const std::string disk = Disk("full");
-  ASSERT_EQ(mkdir(disk.c_str(), 0700), 0);
-  ASSERT_EQ(mount("disk", disk.c_str(), "tmpfs", 0, "nr_inodes=3"), 0);
-  const std::string first = disk + "/1";
-  const std::string second = disk + "/2";
-  ASSERT_EQ(mkdir(first.c_str(), 0700), 0);
-  ASSERT_EQ(mkdir(second.c_str(), 0700), 0);
-  ASSERT_NE(mkdir((disk + "/3").c_str(), 0700), 0) << "not full";
-  EXPECT_THAT(KernelMounter::Probe(first, second), IsOkAndHolds(writable));
-  ASSERT_EQ(mount("", disk.c_str(), "", MS_REMOUNT | MS_RDONLY, nullptr), 0);
-  EXPECT_THAT(KernelMounter::Probe(first, second), IsOkAndHolds(writable));
-  ASSERT_EQ(umount(disk.c_str()), 0) << "the probe left a mount";
+TEST_F(MounterProbe, TakesTheFirstThatMounts) {
+  ASSERT_OK_AND_ASSIGN(const MountWay way, Probe());
+  const auto* const first =
+      std::find_if(std::begin(kMountApis), std::end(kMountApis),
+                   [this](MountApi api) { return Mounts(api); });
+  ASSERT_NE(first, std::end(kMountApis)) << "no way mounts";
+  EXPECT_EQ(way.api, *first) << Name(way.api);
 }
 
-TEST_F(MounterProbe, PrefersDescriptorsWhereTheKernelTakesThem) {
-  const UniqueFd context(fsopen("overlay", FSOPEN_CLOEXEC));
-  const UniqueFd layer(
-      open(Disk("agent").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const bool takes_descriptors =
-      fsconfig(context.get(), FSCONFIG_SET_FD, "lowerdir+", nullptr,
-               layer.get()) == 0;
-  ASSERT_OK_AND_ASSIGN(const MountApi api, Probe());
-  EXPECT_EQ(api == MountApi::kLayerFds, takes_descriptors) << Name(api);
+TEST_F(MounterProbe, LeavesNothing) {
+  MakeLayer("probe/left/by/another");
+  ASSERT_OK(Probe());
+  EXPECT_THAT(ListDirectory(Disk("")),
+              IsOkAndHolds(testing::Not(testing::Contains("probe"))));
+}
+
+TEST_F(MounterProbe, GuessesOnADiskThatTakesNoDirectories) {
+  ASSERT_OK_AND_ASSIGN(const MountWay writable, Probe());
+  ASSERT_EQ(mount("", Disk("").c_str(), "", MS_REMOUNT | MS_RDONLY, nullptr),
+            0);
+  ASSERT_OK_AND_ASSIGN(const MountWay way, Probe());
+  ASSERT_EQ(mount("", Disk("").c_str(), "", MS_REMOUNT, nullptr), 0);
+  EXPECT_FALSE(way.works);
+  EXPECT_EQ(way.api, writable.api);
+  EXPECT_THAT(way.AsStatus(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       testing::HasSubstr("Read-only file system")));
+}
+
+TEST_F(MounterProbe, FindsNoWayOnADiskThatCannotHoldAnUpperLayer) {
+  // An overlay is none for another overlay's upper layer.
+  ASSERT_OK(
+      KernelMounter(MountApi::kLegacy).MountOverlay(Writable(), target()));
+  ASSERT_OK_AND_ASSIGN(
+      const MountWay way,
+      ProbeMounts(InTarget("probe"), InTarget("version"), InTarget("conf")));
+  EXPECT_FALSE(way.works);
+  EXPECT_EQ(way.refused.size(), 3U) << way.AsStatus();
 }
 
 TEST_F(MounterProbe, NeedsCapSysAdmin) {
   const std::string scratch = MakeLayer("scratch", 0777);
   EXPECT_EQ(RunAs(kPodUid, scratch,
                   [&] {
-                    const auto api = KernelMounter::Probe(".", ".");
-                    return absl::IsPermissionDenied(api.status()) ? 0 : 1;
+                    const auto way =
+                        ProbeMounts(scratch + "/probe", scratch, scratch);
+                    return absl::IsPermissionDenied(way.status()) ? 0 : 1;
                   }),
             0);
 }
 
-TEST_F(MounterProbe, LayersThatCannotBeOpenedLeaveTheWayOfEveryKernel) {
-  EXPECT_THAT(KernelMounter::Probe(Disk("gone"), Disk("agent")),
-              IsOkAndHolds(MountApi::kLegacy));
-}
-
-// Exit code of a child in which the probe found `want` and that way mounted an
-// overlay.
-int ProbesAndMounts(const absl::StatusOr<MountApi>& api, MountApi want,
-                    const OverlayPlan& plan, const MountTarget& target) {
-  if (!api.ok()) return 2;
-  if (*api != want) return 3;
-  return KernelMounter(*api).MountOverlay(plan, target).ok() ? 0 : 4;
-}
-
 TEST_F(MounterProbe, UsesStringsWhereDescriptorsAreRefused) {
-  EXPECT_EQ(RunInChild([&] {
-              if (FailSystemCall(SYS_fsconfig, FSCONFIG_SET_FD,
-                                 /*any_second=*/false, EINVAL) != 0) {
-                return 1;
-              }
-              return ProbesAndMounts(Probe(), MountApi::kLayerStrings,
-                                     Writable(), target());
-            }),
-            0);
-  EXPECT_EQ(Contents(InTarget("version")), "1.2.3");
-}
-
-TEST_F(MounterProbe, FailureThatIsNotTheWaysSaysNothingAgainstIt) {
-  ASSERT_OK_AND_ASSIGN(const MountApi undisturbed, Probe());
-  EXPECT_EQ(RunInChild([&] {
-              if (FailSystemCall(SYS_fsconfig, FSCONFIG_CMD_CREATE,
-                                 /*any_second=*/false, EIO) != 0) {
-                return 1;
-              }
-              const absl::StatusOr<MountApi> api = Probe();
-              return api.ok() && *api == undisturbed ? 0 : 2;
-            }),
-            0);
+  const MountApi want = Mounts(MountApi::kLayerStrings)
+                            ? MountApi::kLayerStrings
+                            : MountApi::kLegacy;
+  // EBADF: Linux 6.12 takes descriptors, only not those of O_PATH.
+  for (const uint32_t error :
+       {uint32_t{EINVAL}, uint32_t{EBADF}, uint32_t{EPERM}, uint32_t{EIO}}) {
+    EXPECT_EQ(RunInChild([&] {
+                if (Lack(SYS_fsconfig, FSCONFIG_SET_FD, error) != 0) return 1;
+                return ProbesAndMounts(want);
+              }),
+              0)
+        << strerror(static_cast<int>(error));
+    ExpectShown();
+    EXPECT_EQ(UnmountRaw(target_path()), 0);
+    EXPECT_OK(ClearVolatileMarker(Disk("work")));
+  }
 }
 
 TEST_F(MounterProbe, UsesMount2WhereOverlaysCannotBeConfigured) {
-  EXPECT_EQ(RunInChild([&] {
-              if (FailSystemCall(SYS_fsconfig, FSCONFIG_CMD_CREATE,
-                                 /*any_second=*/false, EINVAL) != 0) {
-                return 1;
-              }
-              return ProbesAndMounts(Probe(), MountApi::kLegacy, Writable(),
-                                     target());
-            }),
-            0);
-  EXPECT_EQ(Contents(InTarget("version")), "1.2.3");
+  for (const uint32_t error :
+       {uint32_t{EINVAL}, uint32_t{EBADF}, uint32_t{EIO}}) {
+    EXPECT_EQ(RunInChild([&] {
+                if (Lack(SYS_fsconfig, FSCONFIG_CMD_CREATE, error) != 0) {
+                  return 1;
+                }
+                return ProbesAndMounts(MountApi::kLegacy);
+              }),
+              0)
+        << strerror(static_cast<int>(error));
+    ExpectShown();
+    EXPECT_EQ(UnmountRaw(target_path()), 0);
+    EXPECT_OK(ClearVolatileMarker(Disk("work")));
+  }
 }
 
 TEST_F(MounterProbe, UsesMount2WhereFsopenIsMissing) {
@@ -148,11 +177,113 @@ TEST_F(MounterProbe, UsesMount2WhereFsopenIsMissing) {
         if (FailSystemCall(SYS_fsopen, 0, /*any_second=*/true, ENOSYS) != 0) {
           return 1;
         }
-        return ProbesAndMounts(Probe(), MountApi::kLegacy, Writable(),
-                               target());
+        return ProbesAndMounts(MountApi::kLegacy);
       }),
       0);
-  EXPECT_EQ(Contents(InTarget("version")), "1.2.3");
+  ExpectShown();
+}
+
+TEST_F(MounterProbe, SaysWhatTheOthersAnswered) {
+  EXPECT_EQ(RunInChild([&] {
+              if (Lack(SYS_fsconfig, FSCONFIG_CMD_CREATE, EBADF) != 0) return 1;
+              const absl::StatusOr<MountWay> way = Probe();
+              if (!way.ok() || way->refused.size() != 2) return 2;
+              return absl::StrContains(AnswersText(way->refused),
+                                       "layer-strings: create super block: "
+                                       "Bad file descriptor")
+                         ? 0
+                         : 3;
+            }),
+            0);
+}
+
+class WronglyProbed : public MounterProbe {
+ protected:
+  static MountWay Way(MountApi api) {
+    return {.api = api, .works = true, .refused = {}};
+  }
+  ProbedMounter::Options Options() {
+    return {.probe =
+                [this] {
+                  ++probes_;
+                  return absl::StatusOr<MountWay>(Way(MountApi::kLayerFds));
+                },
+            .on_way = [this](const MountWay& way) { said_.push_back(way); }};
+  }
+  int probes_ = 0;
+  std::vector<MountWay> said_;
+};
+
+TEST_F(WronglyProbed, PublishTakesAnotherWayAndSaysSoOnce) {
+  EXPECT_EQ(RunInChild([&] {
+              if (Lack(SYS_fsconfig, FSCONFIG_SET_FD, EBADF) != 0 ||
+                  Lack(SYS_fsconfig, FSCONFIG_SET_STRING, EBADF) != 0) {
+                return 1;
+              }
+              ProbedMounter mounter(Way(MountApi::kLayerFds), Options());
+              const absl::Time now = absl::Now();
+              for (int i = 0; i < 2; ++i) {
+                if (!mounter.MountOverlay(Writable(), target()).ok()) return 2;
+                if (!mounter.Unmount(target()).ok()) return 3;
+                if (!ClearVolatileMarker(Disk("work")).ok()) return 4;
+                // The probe that is asked again does not bring it back.
+                mounter.RunOnce(now);
+              }
+              if (probes_ != 1 || said_.size() != 1) return 5;
+              return mounter.way().api == MountApi::kLegacy ? 0 : 6;
+            }),
+            0);
+}
+
+TEST_F(WronglyProbed, LayersThatAreMissingSpeakAgainstNoWay) {
+  ProbedMounter mounter(Way(MountApi::kLegacy), Options());
+  OverlayPlan plan = Writable();
+  plan.lower[0] = Disk("gone");
+  EXPECT_THAT(mounter.MountOverlay(plan, target()),
+              StatusIs(absl::StatusCode::kNotFound));
+  mounter.RunOnce(absl::Now());
+  EXPECT_EQ(probes_, 0);
+}
+
+TEST_F(WronglyProbed, NoWayIsProbedAgainUntilOneWorks) {
+  ProbedMounter mounter(
+      {.api = MountApi::kLegacy, .works = false, .refused = {}}, Options());
+  const absl::Time now = absl::Now();
+  mounter.RunOnce(now);
+  EXPECT_EQ(probes_, 1);
+  EXPECT_THAT(said_, testing::SizeIs(1));
+  EXPECT_TRUE(mounter.way().works);
+  mounter.RunOnce(now + absl::Hours(1));
+  EXPECT_EQ(probes_, 1);
+}
+
+TEST_F(WronglyProbed, EmptyVolumesAndStorageDoNotDependOnIt) {
+  EXPECT_EQ(
+      RunInChild([&] {
+        if (FailSystemCall(SYS_fsopen, 0, /*any_second=*/true, EPERM) != 0 ||
+            FailSystemCall(SYS_open_tree, 0, /*any_second=*/true, EPERM) != 0) {
+          return 1;
+        }
+        ProbedMounter mounter(Way(MountApi::kLayerFds), Options());
+        if (!mounter.MountEmpty("why", target()).ok()) return 2;
+        if (!mounter.Unmount(target()).ok()) return 3;
+        return mounter.BindStorage(Disk("upper"), false, target()).ok() ? 0 : 4;
+      }),
+      0);
+}
+
+TEST_F(MounterProbe, AKernelWithoutOpenat2IsNamed) {
+  EXPECT_OK(CheckKernel());
+  EXPECT_EQ(
+      RunInChild([&] {
+        if (FailSystemCall(SYS_openat2, 0, /*any_second=*/true, ENOSYS) != 0) {
+          return 1;
+        }
+        const absl::Status kernel = CheckKernel();
+        return absl::StrContains(kernel.message(), "openat2 (Linux 5.6)") ? 0
+                                                                          : 2;
+      }),
+      0);
 }
 
 }  // namespace

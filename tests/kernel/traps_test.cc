@@ -159,8 +159,13 @@ class LegacyTrap : public MountFixture {
   // A plan whose option string has exactly `length` bytes.
   OverlayPlan PlanOfLength(size_t length) {
     LayerStack stack{.lower = {Disk("agent")}, .upper = "", .work = ""};
-    // "lowerdir=<agent>:<long>…": the long ones fill up what is missing.
-    size_t have = std::string("lowerdir=").size() + stack.lower[0].size();
+    // "…,lowerdir=<agent>:<long>…": the long ones fill up what is missing.
+    size_t have = PlanOverlay({.lower = {stack.lower[0], stack.lower[0]},
+                               .upper = "",
+                               .work = ""},
+                              "")
+                      ->legacy_options.size() -
+                  stack.lower[0].size() - 1;
     for (int i = 0; have < length; ++i) {
       const size_t left = length - have - 1;
       const size_t part = left > 3000 ? 1500 : left;

@@ -246,7 +246,7 @@ TEST_F(MounterOnADiskOfItsOwnTest, Full) {
 }
 
 TEST_F(MounterOnADiskOfItsOwnTest, WithoutInodes) {
-  MountDisk("nr_inodes=20");
+  MountDisk("nr_inodes=21");
   const CsiPublishCall before = PublishAndStop();
   for (int i = 0; mkdir(absl::StrCat(data_, "/", i).c_str(), 0700) == 0; ++i) {
   }

@@ -18,6 +18,7 @@
 #include "base/sha256.h"
 #include "gtest/gtest.h"
 #include "overlay/kernel_mounter.h"
+#include "overlay/mount_probe.h"
 #include "tests/support/private_mounts.h"
 #include "tests/support/status_matchers.h"
 
@@ -37,10 +38,10 @@ VolumeWorld::VolumeWorld(Kernel kernel)
   EXPECT_OK(layout.Prepare(Owner::kProvisioner));
   mounter_ = &fake;
   if (kernel_ != Kernel::kNo) {
-    const absl::StatusOr<MountApi> api =
-        KernelMounter::Probe(layout.EmptyDir(), layout.VolumesDir());
-    EXPECT_OK(api);
-    if (api.ok()) kernel_mounter_ = std::make_unique<KernelMounter>(*api);
+    const absl::StatusOr<MountWay> way =
+        ProbeMounts(layout.ProbeDir(), layout.EmptyDir(), layout.VolumesDir());
+    EXPECT_OK(way);
+    if (way.ok()) kernel_mounter_ = std::make_unique<KernelMounter>(way->api);
     mounter_ = kernel_mounter_.get();
   }
   Start();

@@ -20,6 +20,12 @@ LayerStack Stack(std::vector<std::string> lower, std::string upper = "",
                     .work = std::move(work)};
 }
 
+// What stands before the layers for mount(2).
+std::string Options(const std::string& layers) {
+  return "index=off,metacopy=off,redirect_dir=off,nfs_export=off,xino=off," +
+         layers;
+}
+
 TEST(PlanOverlay, WritableKeepsTheOrderAndIsVolatile) {
   ASSERT_OK_AND_ASSIGN(
       const OverlayPlan plan,
@@ -29,9 +35,18 @@ TEST(PlanOverlay, WritableKeepsTheOrderAndIsVolatile) {
                                .work = "/wk",
                                .read_only = false,
                                .is_volatile = true,
-                               .legacy_options = "lowerdir=/top:/mid:/base,"
-                                                 "upperdir=/up,workdir=/wk,"
-                                                 "volatile"}));
+                               .legacy_options = Options(
+                                   "lowerdir=/top:/mid:/base,upperdir=/up,"
+                                   "workdir=/wk,volatile")}));
+}
+
+TEST(PlanOverlay, MayBeMadeDurable) {
+  ASSERT_OK_AND_ASSIGN(OverlayPlan plan,
+                       PlanOverlay(Stack({"/base"}, "/up", "/wk"), ""));
+  plan = WithoutVolatile(std::move(plan));
+  EXPECT_FALSE(plan.is_volatile);
+  EXPECT_EQ(plan.legacy_options,
+            Options("lowerdir=/base,upperdir=/up,workdir=/wk"));
 }
 
 TEST(PlanOverlay, WritableWithOneLowerNeedsNoEmptyLayer) {
@@ -43,19 +58,20 @@ TEST(PlanOverlay, WritableWithOneLowerNeedsNoEmptyLayer) {
 TEST(PlanOverlay, ReadOnlyIsNotVolatile) {
   ASSERT_OK_AND_ASSIGN(const OverlayPlan plan,
                        PlanOverlay(Stack({"/top", "/base"}), "/empty"));
-  EXPECT_EQ(plan, (OverlayPlan{.lower = {"/top", "/base"},
-                               .upper = "",
-                               .work = "",
-                               .read_only = true,
-                               .is_volatile = false,
-                               .legacy_options = "lowerdir=/top:/base"}));
+  EXPECT_EQ(plan,
+            (OverlayPlan{.lower = {"/top", "/base"},
+                         .upper = "",
+                         .work = "",
+                         .read_only = true,
+                         .is_volatile = false,
+                         .legacy_options = Options("lowerdir=/top:/base")}));
 }
 
 TEST(PlanOverlay, ReadOnlyWithOneLowerGetsTheEmptyLayerBelow) {
   ASSERT_OK_AND_ASSIGN(const OverlayPlan plan,
                        PlanOverlay(Stack({"/base"}), "/empty"));
   EXPECT_THAT(plan.lower, ElementsAre("/base", "/empty"));
-  EXPECT_EQ(plan.legacy_options, "lowerdir=/base:/empty");
+  EXPECT_EQ(plan.legacy_options, Options("lowerdir=/base:/empty"));
 }
 
 TEST(PlanOverlay, EscapesWhatOverlayfsWouldSplitOrUnescape) {
@@ -81,9 +97,9 @@ TEST(PlanOverlay, EscapesWhatOverlayfsWouldSplitOrUnescape) {
         const OverlayPlan plan,
         PlanOverlay(Stack({c.path}, std::string(c.path) + "u", "/w"), ""));
     EXPECT_THAT(plan.lower, ElementsAre(c.path)) << "the list is not escaped";
-    EXPECT_EQ(plan.legacy_options, std::string("lowerdir=") + c.want +
-                                       ",upperdir=" + c.want +
-                                       "u,workdir=/w,volatile");
+    EXPECT_EQ(plan.legacy_options,
+              Options(std::string("lowerdir=") + c.want +
+                      ",upperdir=" + c.want + "u,workdir=/w,volatile"));
   }
 }
 
