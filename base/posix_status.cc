@@ -2,12 +2,16 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace oneagent {
 namespace {
+
+constexpr char kErrno[] = "errno";
 
 absl::StatusCode CodeOf(int error) {
   switch (error) {
@@ -54,7 +58,23 @@ absl::Status PosixStatus(absl::string_view object, int error) {
   const std::string text(absl::ErrnoToStatus(error, "").message());
   const absl::string_view cause = absl::string_view(text).substr(
       text.rfind(": ") == std::string::npos ? 0 : text.rfind(": ") + 2);
-  return absl::Status(CodeOf(error), absl::StrCat(object, ": ", cause));
+  absl::Status status(CodeOf(error), absl::StrCat(object, ": ", cause));
+  return WithErrno(std::move(status), error);
+}
+
+absl::Status WithErrno(absl::Status status, int error) {
+  if (!status.ok()) status.SetPayload(kErrno, absl::Cord(absl::StrCat(error)));
+  return status;
+}
+
+int ErrnoOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kErrno);
+  int error = 0;
+  if (!payload.has_value() ||
+      !absl::SimpleAtoi(std::string(*payload), &error)) {
+    return 0;
+  }
+  return error;
 }
 
 absl::Status Annotate(const absl::Status& status, absl::string_view object) {

@@ -26,6 +26,12 @@ absl::Status Annotate(const absl::Status& status, absl::string_view object);
 // `status` with the same message under another code; OK stays OK.
 absl::Status WithCode(const absl::Status& status, absl::StatusCode code);
 
+// The errno behind a status, which it carries wherever it is annotated; 0:
+// none.
+int ErrnoOf(const absl::Status& status);
+// For a library's own code that stands for `error`.
+absl::Status WithErrno(absl::Status status, int error);
+
 }  // namespace oneagent
 
 #endif  // BASE_POSIX_STATUS_H_

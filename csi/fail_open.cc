@@ -1,7 +1,5 @@
 #include "csi/fail_open.h"
 
-#include <algorithm>
-
 namespace oneagent {
 namespace {
 
@@ -12,10 +10,11 @@ bool Reached(int32_t attempts, int32_t limit) {
 }  // namespace
 
 bool ShouldFailOpen(const FailureHistory& history, const FailOpenLimits& limits,
-                    absl::Time now) {
-  // A first failure yet to come: the clock was set back. It counts as now.
-  const absl::Duration waited =
-      std::max(now - history.first_failure_at, absl::ZeroDuration());
+                    absl::Duration uptime) {
+  // A row of an older program has no time by this clock: it counts from now.
+  const absl::Duration waited = history.first_failure == absl::ZeroDuration()
+                                    ? absl::ZeroDuration()
+                                    : uptime - history.first_failure;
   return waited >= limits.retry_timeout ||
          Reached(history.attempts, limits.node_attempts) ||
          Reached(history.attempts, limits.dynakube_attempts);

@@ -1,4 +1,5 @@
-// When a pod that cannot have its agent is started without one. Pure.
+// When a volume that keeps failing is published empty, so that its pod starts
+// without an agent instead of never. Pure.
 #ifndef CSI_FAIL_OPEN_H_
 #define CSI_FAIL_OPEN_H_
 
@@ -9,21 +10,19 @@
 namespace oneagent {
 
 struct FailureHistory {
-  absl::Time first_failure_at;  // of this series, the failed attempt included
-  int32_t attempts = 0;         // failed ones, this one included
+  absl::Duration first_failure = {};  // uptime; zero: none
+  int32_t attempts = 0;               // with the one that has just failed
 };
 
 struct FailOpenLimits {
-  absl::Duration retry_timeout;
-  int32_t node_attempts = 0;      // --max-mount-attempts; 0: no limit
-  int32_t dynakube_attempts = 0;  // the DynaKube's annotation; 0: no limit
+  absl::Duration retry_timeout = absl::InfiniteDuration();
+  // 0: no limit.
+  int32_t node_attempts = 0;
+  int32_t dynakube_attempts = 0;
 };
 
-// True when `retry_timeout` has passed since the first failure (0s: at once),
-// or when the attempts have reached one of the limits. A first failure that is
-// later than `now` (the clock was set back) counts as one of now.
 bool ShouldFailOpen(const FailureHistory& history, const FailOpenLimits& limits,
-                    absl::Time now);
+                    absl::Duration uptime);
 
 }  // namespace oneagent
 

@@ -77,7 +77,7 @@ Housekeeping::Housekeeping(Parts parts) : parts_(std::move(parts)) {}
 absl::StatusOr<ReconcileResult> Housekeeping::Reconcile(
     VolumeReconciler& reconciler) {
   const absl::Time begin = parts_.clock.Now();
-  const absl::StatusOr<ReconcileResult> result = reconciler.RunOnce(begin);
+  const absl::StatusOr<ReconcileResult> result = reconciler.RunOnce();
   const absl::Duration duration = parts_.clock.Now() - begin;
   for (ChoreObserver* const observer : parts_.observers) {
     observer->OnReconciled(result, duration);
@@ -110,11 +110,11 @@ void Housekeeping::ReconcileOnce() {
 
 void Housekeeping::FlushOnce() {
   absl::Status first_error;
-  for (const std::string& id : parts_.publisher.ListUnrecorded()) {
+  for (const std::string& id : parts_.book.ListUnrecorded()) {
     absl::Status flushed;
     // A volume at work now has its turn a second later.
-    const bool had_turn = parts_.guard(
-        id, [&] { flushed = parts_.publisher.FlushUnrecorded(id); });
+    const bool had_turn =
+        parts_.guard(id, [&] { flushed = parts_.book.Flush(id); });
     if (had_turn && flushed.ok()) {
       LogVolumeChange(parts_.log, id, VolumeChange::kRecorded);
     }

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "csi/chore_observer.h"
 #include "csi/periodic_task.h"
-#include "csi/publisher.h"
+#include "csi/volume_book.h"
 #include "csi/volume_change.h"
 #include "csi/volume_collector.h"
 #include "csi/volume_guard.h"
@@ -27,7 +27,7 @@ class Housekeeping {
  public:
   // All borrowed; must outlive this.
   struct Parts {
-    Publisher& publisher;
+    VolumeBook& book;
     VolumeReconciler& reconciler;
     VolumeCollector& collector;
     VolumeStats& stats;

@@ -49,6 +49,7 @@
 #include "csi/identity_service.h"
 #include "csi/listening_socket.h"
 #include "csi/mount_status.h"
+#include "csi/mounted_volumes.h"
 #include "csi/mounter_gauges.h"
 #include "csi/mounter_metrics.h"
 #include "csi/node_service.h"
@@ -58,7 +59,10 @@
 #include "csi/registration.h"
 #include "csi/server.h"
 #include "csi/socket_keeper.h"
+#include "csi/unpublisher.h"
+#include "csi/volume_book.h"
 #include "csi/volume_collector.h"
+#include "csi/volume_context.h"
 #include "csi/volume_reconciler.h"
 #include "csi/volume_stats.h"
 #include "csi/work_queue.h"
@@ -152,6 +156,56 @@ struct ComponentLogs {
 
 }  // namespace
 
+namespace {
+
+// All that volumes need, in the order of construction.
+struct Volumes {
+  Volumes(const MounterConfig& config, const Layout& layout,
+          const std::string& boot_id, Index& index, Mounter& mounter,
+          const TargetResolver& targets, const Clock& clock,
+          const VolumeChangeObserver& on_change,
+          const std::atomic<bool>& stopping)
+      : book(layout, boot_id, index, clock),
+        mounted(layout, config.kubelet_dir, boot_id),
+        context{.layout = layout,
+                .boot_id = boot_id,
+                .index = index,
+                .book = book,
+                .mounter = mounter,
+                .targets = targets,
+                .mounted = mounted,
+                .clock = clock,
+                .request_reconcile = [this] { reconciler.Request(); }},
+        publisher({.max_mount_attempts =
+                       static_cast<int32_t>(config.max_mount_attempts),
+                   .drain = config.drain,
+                   .reference_data_dir = ReferenceDataDir(config.socket_path)},
+                  context),
+        unpublisher(context, ReferenceDataDir(config.socket_path)),
+        stats({}, context),
+        queue(static_cast<int>(config.max_in_flight)),
+        guard(GuardByQueue(queue, kGuardPatience)),
+        reconciler(context, on_change, guard),
+        first_reconciler(context, on_change),
+        collector({.stopped = [&stopping] { return stopping.load(); },
+                   .on_change = on_change},
+                  context, guard) {}
+
+  VolumeBook book;
+  const MountedVolumes mounted;
+  const VolumeContext context;
+  Publisher publisher;
+  Unpublisher unpublisher;
+  VolumeStats stats;
+  WorkQueue queue;
+  const VolumeGuard guard;
+  VolumeReconciler reconciler;
+  VolumeReconciler first_reconciler;  // before anything else runs
+  VolumeCollector collector;
+};
+
+}  // namespace
+
 // In the order of construction; destroyed the other way round.
 struct MounterDaemon::Parts {
   Parts(std::unique_ptr<const ComponentLogs> component_logs,
@@ -161,7 +215,6 @@ struct MounterDaemon::Parts {
 
   ~Parts() { stopping = true; }
 
-  void ReconcileAtStart();
   absl::Status ServeHttp(const MounterConfig& config);
   absl::Status Serve(const MounterConfig& config);
   absl::Status Register(const MounterConfig& config, const Clock& clock);
@@ -169,35 +222,19 @@ struct MounterDaemon::Parts {
   // What the disk did not allow at start.
   void PrepareAgain();
 
-  VolumeReconciler::Options ReconcilerOptions() const {
-    return {.boot_id = boot_id,
-            .kubelet_dir = kubelet_dir,
-            .on_change = LogChanges()};
-  }
-  VolumeChangeObserver LogChanges() const {
-    return [this](const std::string& volume_id, VolumeChange change) {
-      LogVolumeChange(logs->volumes, volume_id, change);
-    };
-  }
-
   UniqueFd data_lock;  // given up last
   const std::unique_ptr<const ComponentLogs> logs;
   const std::unique_ptr<MounterMetrics> metrics;
   std::atomic<bool> stopping = false;
   const Layout layout;
   const std::string boot_id;
-  const std::string kubelet_dir;
   MounterHealth health;
   MountStatus mount_status;
   ProbedMounter mounter;
   const std::unique_ptr<Index> index;
   const std::unique_ptr<TargetResolver> targets;
-  Publisher publisher;
-  VolumeStats stats;
-  WorkQueue volume_queue;
+  Volumes volumes;
   WorkQueue stats_queue;
-  VolumeReconciler reconciler;
-  VolumeCollector collector;
   MounterGauges gauges;
   Housekeeping housekeeping;
   std::unique_ptr<Server> server;
@@ -220,7 +257,6 @@ MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
       metrics(std::move(counters)),
       layout(config.data_dir),
       boot_id(std::move(boot)),
-      kubelet_dir(config.kubelet_dir),
       health(config.socket_path, config.probe_timeout),
       mount_status(layout, boot_id,
                    {.log = logs->daemon,
@@ -234,45 +270,25 @@ MounterDaemon::Parts::Parts(std::unique_ptr<const ComponentLogs> component_logs,
                [this](const DiskError& it) { mount_status.OnDiskError(it); }}),
       index(std::move(opened_index)),
       targets(std::move(opened_targets)),
-      publisher({.boot_id = boot_id,
-                 .max_mount_attempts =
-                     static_cast<int32_t>(config.max_mount_attempts),
-                 .drain = config.drain,
-                 .reference_data_dir = ReferenceDataDir(config.socket_path),
-                 .request_reconcile = [this] { reconciler.Request(); }},
-                layout, *index, mounter, *targets, clock),
-      stats({.find_unrecorded =
-                 [this](absl::string_view volume_id) {
-                   return publisher.FindUnrecorded(volume_id);
-                 }},
-            layout, *index, mounter, *targets, clock),
-      volume_queue(static_cast<int>(config.max_in_flight)),
+      volumes(
+          config, layout, boot_id, *index, mounter, *targets, clock,
+          [this](const std::string& id, VolumeChange change) {
+            LogVolumeChange(logs->volumes, id, change);
+          },
+          stopping),
       stats_queue(kStatsWorkers),
-      reconciler(ReconcilerOptions(), layout, *index, mounter, *targets,
-                 GuardByQueue(volume_queue, kGuardPatience)),
-      collector({.boot_id = boot_id,
-                 .stopped = [this] { return stopping.load(); },
-                 .on_change = LogChanges()},
-                layout, *index, mounter, *targets,
-                GuardByQueue(volume_queue, kGuardPatience)),
-      gauges(layout, {.publisher = publisher,
-                      .stats = stats,
-                      .volume_queue = volume_queue,
+      gauges(layout, {.book = volumes.book,
+                      .stats = volumes.stats,
+                      .volume_queue = volumes.queue,
                       .metrics = metrics->metrics()}),
-      housekeeping({.publisher = publisher,
-                    .reconciler = reconciler,
-                    .collector = collector,
-                    .stats = stats,
-                    .guard = GuardByQueue(volume_queue, kGuardPatience),
+      housekeeping({.book = volumes.book,
+                    .reconciler = volumes.reconciler,
+                    .collector = volumes.collector,
+                    .stats = volumes.stats,
+                    .guard = volumes.guard,
                     .log = logs->volumes,
                     .clock = clock,
                     .observers = {&health, metrics.get()}}) {}
-
-void MounterDaemon::Parts::ReconcileAtStart() {
-  VolumeReconciler first(ReconcilerOptions(), layout, *index, mounter,
-                         *targets);
-  housekeeping.ReconcileAtStart(first);
-}
 
 absl::Status MounterDaemon::Parts::ServeHttp(const MounterConfig& config) {
   ASSIGN_OR_RETURN(health_listener,
@@ -292,9 +308,11 @@ absl::Status MounterDaemon::Parts::Serve(const MounterConfig& config) {
   std::vector<GrpcService> services;
   services.push_back(NewIdentityService(logs->identity));
   services.push_back(NewNodeService({.node_id = config.node_id,
-                                     .publisher = publisher,
-                                     .stats = stats,
-                                     .volume_queue = volume_queue,
+                                     .publisher = volumes.publisher,
+                                     .unpublisher = volumes.unpublisher,
+                                     .book = volumes.book,
+                                     .stats = volumes.stats,
+                                     .volume_queue = volumes.queue,
                                      .stats_queue = stats_queue,
                                      .log = logs->node,
                                      .metrics = *metrics}));
@@ -386,11 +404,11 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
       std::move(index), std::move(targets), clock);
   parts->data_lock = std::move(data_lock);
   parts->mount_status.OnWay(way);
-  RETURN_IF_ERROR(parts->ServeHttp(config));        // 7
-  parts->ReconcileAtStart();                        // 8
-  RETURN_IF_ERROR(parts->Serve(config));            // 9
-  RETURN_IF_ERROR(parts->Register(config, clock));  // 10
-  parts->housekeeping.Start();                      // 11
+  RETURN_IF_ERROR(parts->ServeHttp(config));                              // 7
+  parts->housekeeping.ReconcileAtStart(parts->volumes.first_reconciler);  // 8
+  RETURN_IF_ERROR(parts->Serve(config));                                  // 9
+  RETURN_IF_ERROR(parts->Register(config, clock));                        // 10
+  parts->housekeeping.Start();                                            // 11
   daemon_log.Info("serving", {{"socket", config.socket_path},
                               {"node", config.node_id},
                               {"mount_api", Name(way.api)},
@@ -411,7 +429,7 @@ void MounterDaemon::Drain() {
   // First: kubelet must not be sent to a socket that is gone.
   if (parts_->registration != nullptr) parts_->registration->Withdraw();
   parts_->server->StopAccepting();
-  parts_->volume_queue.Drain();
+  parts_->volumes.queue.Drain();
   parts_->stats_queue.Drain();
   parts_->server->Shutdown(kShutdownGrace);
 }

@@ -8,7 +8,6 @@
 #include "base/process_metrics.h"
 #include "base/status_macros.h"
 #include "base/tree_usage.h"
-#include "csi/call_cause.h"
 #include "csi/mounter_metrics.h"
 
 namespace oneagent {
@@ -40,7 +39,7 @@ std::string MounterGauges::Render() {
   metrics.Set(kWaitingGauge, {},
               static_cast<double>(parts_.volume_queue.waiting()));
   metrics.Set(kUnrecordedGauge, {},
-              static_cast<double>(parts_.publisher.ListUnrecorded().size()));
+              static_cast<double>(parts_.book.ListUnrecorded().size()));
   const TreeUsage written = parts_.stats.Total();
   metrics.Set(kCacheBytesGauge, {"volumes"},
               static_cast<double>(written.bytes));
@@ -72,7 +71,7 @@ void MounterGauges::ShowVolumes(const std::vector<VolumeRow>& volumes) {
   for (const VolumeRow& volume : volumes) {
     ++by_state[{Name(volume.state), Name(volume.mode)}];
     if (volume.state == VolumeState::kEmpty) {
-      ++empty[{Name(CauseOfText(volume.reason))}];
+      ++empty[{Name(volume.cause)}];
     }
   }
   parts_.metrics.SetAll(kVolumesGauge, by_state);

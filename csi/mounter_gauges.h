@@ -15,7 +15,7 @@
 #include "cache/index/index_reader.h"
 #include "cache/index/layout.h"
 #include "cache/index/rows.h"
-#include "csi/publisher.h"
+#include "csi/volume_book.h"
 #include "csi/volume_stats.h"
 #include "csi/work_queue.h"
 
@@ -24,7 +24,7 @@ namespace oneagent {
 class MounterGauges {
  public:
   struct Parts {  // all borrowed; must outlive this
-    Publisher& publisher;
+    const VolumeBook& book;
     const VolumeStats& stats;
     const WorkQueue& volume_queue;
     Metrics& metrics;

@@ -6,8 +6,8 @@
 #include "absl/memory/memory.h"
 #include "base/process_metrics.h"
 #include "base/status_macros.h"
+#include "cache/index/cause.h"
 #include "cache/index/rows.h"
-#include "csi/call_cause.h"
 #include "csi/publisher.h"
 
 namespace oneagent {
@@ -28,7 +28,7 @@ constexpr char kIndexRebuilds[] = "oneagent_csi_index_rebuilds_total";
 constexpr char kMountApi[] = "oneagent_csi_mount_api";
 constexpr char kDiskErrors[] = "oneagent_csi_data_disk_errors_total";
 
-MetricLabel Causes() { return {.name = "cause", .values = CallCauseNames()}; }
+MetricLabel Causes() { return {.name = "cause", .values = CauseNames()}; }
 
 MetricLabel PublishResults() {
   return {.name = "result",
@@ -100,7 +100,7 @@ MetricTable VolumeTable() {
       {.name = kEmptyVolumesGauge,
        .kind = MetricKind::kGauge,
        .help = "Volumes whose pods were started without an agent, by why",
-       .labels = {{.name = "reason", .values = CallCauseNames()}},
+       .labels = {{.name = "reason", .values = CauseNames()}},
        .example = "sum by (reason) (oneagent_csi_empty_volumes) > 0"},
       {.name = kUnrecordedGauge,
        .kind = MetricKind::kGauge,
@@ -201,9 +201,8 @@ MetricTable ChoreTable() {
 }
 
 void Answered(Metrics& metrics, const char* total, const char* seconds,
-              const std::string& result, const absl::Status& cause,
-              absl::Duration duration) {
-  metrics.Add(total, {result, Name(CauseOf(cause))});
+              const std::string& result, Cause cause, absl::Duration duration) {
+  metrics.Add(total, {result, Name(cause)});
   metrics.Observe(seconds, {result}, absl::ToDoubleSeconds(duration));
 }
 
@@ -224,14 +223,12 @@ absl::StatusOr<std::unique_ptr<MounterMetrics>> MounterMetrics::Create() {
   return absl::WrapUnique(new MounterMetrics(std::move(metrics)));
 }
 
-void MounterMetrics::OnPublish(const std::string& result,
-                               const absl::Status& cause,
+void MounterMetrics::OnPublish(const std::string& result, Cause cause,
                                absl::Duration duration) {
   Answered(*metrics_, kPublishes, kPublishSeconds, result, cause, duration);
 }
 
-void MounterMetrics::OnUnpublish(const std::string& result,
-                                 const absl::Status& cause,
+void MounterMetrics::OnUnpublish(const std::string& result, Cause cause,
                                  absl::Duration duration) {
   Answered(*metrics_, kUnpublishes, kUnpublishSeconds, result, cause, duration);
 }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/metrics.h"
+#include "cache/index/cause.h"
 #include "csi/chore_observer.h"
 #include "overlay/kernel_mounter.h"
 #include "overlay/mount_probe.h"
@@ -49,10 +50,10 @@ class MounterMetrics final : public ChoreObserver {
 
   // `result`: the outcome of a call that did something ("mounted",
   // "unpublished"), or one of the words above. `cause`: why it is not what was
-  // asked for, as the answer or the empty volume says.
-  void OnPublish(const std::string& result, const absl::Status& cause,
+  // asked for.
+  void OnPublish(const std::string& result, Cause cause,
                  absl::Duration duration);
-  void OnUnpublish(const std::string& result, const absl::Status& cause,
+  void OnUnpublish(const std::string& result, Cause cause,
                    absl::Duration duration);
   void OnIndexRebuilt();
   void OnMountWay(const MountWay& way);

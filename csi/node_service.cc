@@ -45,8 +45,7 @@ absl::Time QueueDeadline(const grpc::CallbackServerContext& context) {
 }
 
 // Whoever counts calls of one kind; null: nobody does.
-using Counter = void (MounterMetrics::*)(const std::string& result,
-                                         const absl::Status& cause,
+using Counter = void (MounterMetrics::*)(const std::string& result, Cause cause,
                                          absl::Duration duration);
 
 // One call: what is logged and counted of it, and its answer. Copyable, so
@@ -101,7 +100,7 @@ class Call {
     if (!result.ok()) return Finish(result.status(), "failed");
     Add("agent", result->agent_id);
     Add("reason", result->reason);
-    reason_ = result->reason;
+    cause_ = result->cause;
     if (result->failures > 0) {
       Add("failures", absl::StrCat(result->failures));
       Add("waited",
@@ -138,11 +137,7 @@ class Call {
     const std::string result = absl::IsInvalidArgument(status) ? kCallRefused
                                : outcome == kNotBegun          ? kCallNotBegun
                                                       : std::string(outcome);
-    (metrics_->*counter_)(result,
-                          status.ok() && !reason_.empty()
-                              ? absl::UnavailableError(reason_)
-                              : status,
-                          age);
+    (metrics_->*counter_)(result, status.ok() ? cause_ : CauseOf(status), age);
   }
 
   LogMessage name_;
@@ -153,7 +148,7 @@ class Call {
   grpc::ServerUnaryReactor* reactor_;
   std::chrono::steady_clock::time_point start_;
   LogFields fields_;
-  std::string reason_;  // why a pod that was answered OK has no agent
+  Cause cause_ = Cause::kNone;  // why a pod that was answered OK has no agent
 };
 
 void AddUsage(VolumeUsage::Unit unit, const VolumeFigures::Usage& figures,
@@ -256,7 +251,9 @@ void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
            [call, missed, work = std::move(work)]() mutable {
              if (call.is_abandoned()) {
                if (missed) missed(call);
-               call.Finish(absl::CancelledError("caller is gone"), kNotBegun);
+               call.Finish(WithCause(absl::CancelledError("caller is gone"),
+                                     Cause::kAbandoned),
+                           kNotBegun);
                return;
              }
              Failpoint("node:begun");
@@ -265,16 +262,20 @@ void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
        .expired =
            [call, missed, deadline, &queue]() mutable {
              if (absl::Now() < deadline) {
-               call.Finish(absl::UnavailableError("mounter is shutting down"),
-                           kNotBegun);
+               call.Finish(
+                   WithCause(absl::UnavailableError("mounter is shutting down"),
+                             Cause::kShutdown),
+                   kNotBegun);
                return;
              }
              if (missed) missed(call);
-             call.Finish(absl::ResourceExhaustedError(absl::StrCat(
-                             "no turn within the deadline: ", queue.running(),
-                             " volume operations at work, ", queue.waiting(),
-                             " waiting")),
-                         kNotBegun);
+             call.Finish(
+                 WithCause(absl::ResourceExhaustedError(absl::StrCat(
+                               "no turn within the deadline: ", queue.running(),
+                               " volume operations at work, ", queue.waiting(),
+                               " waiting")),
+                           Cause::kQueue),
+                 kNotBegun);
            }});
 }
 
@@ -300,7 +301,7 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
         begun.FinishPublish(parts_.publisher.Publish(publish));
       },
       [this, id = parsed->volume_id](const Call& late) {
-        parts_.publisher.NoteWaiting(id, late.Age());
+        parts_.book.NoteWaiting(id, late.Age());
       });
   return call.reactor();
 }
@@ -323,7 +324,7 @@ grpc::ServerUnaryReactor* NodeService::NodeUnpublishVolume(
   Enqueue(parts_.volume_queue, volume_id, call,
           [this, volume_id, target](Call& begun) {
             const UnpublishResult result =
-                parts_.publisher.Unpublish(volume_id, target);
+                parts_.unpublisher.Unpublish(volume_id, target);
             if (result.known) {
               begun.AddOrigin(result.known->pod, result.known->namespace_name,
                               result.known->dynakube);

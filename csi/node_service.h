@@ -11,6 +11,8 @@
 #include "csi/grpc_service.h"
 #include "csi/mounter_metrics.h"
 #include "csi/publisher.h"
+#include "csi/unpublisher.h"
+#include "csi/volume_book.h"
 #include "csi/volume_stats.h"
 #include "csi/work_queue.h"
 
@@ -21,6 +23,8 @@ struct NodeServiceParts {
   // Borrowed; must outlive the service. The queues must be drained before the
   // server shuts down.
   Publisher& publisher;
+  Unpublisher& unpublisher;
+  VolumeBook& book;
   VolumeStats& stats;
   WorkQueue& volume_queue;
   WorkQueue& stats_queue;

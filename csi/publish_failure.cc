@@ -5,7 +5,7 @@
 //   rollback:1  unmount what step 7 may have attached, and see that it is gone
 //               (else stop: row, lease and directories stay as they are)
 //   rollback:2  rmdir the target
-//   rollback:3  row `waiting`: failure counted, lease released
+//   rollback:3  row `waiting`, lease released (csi/volume_book.cc)
 //   rollback:4  pod/, upper/, work/ to trash
 //   rollback:5  volume.json `waiting`
 //
@@ -19,7 +19,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -29,7 +28,6 @@
 #include "base/status_macros.h"
 #include "csi/fail_open.h"
 #include "csi/publisher.h"
-#include "csi/volume_dir.h"
 
 namespace oneagent {
 namespace {
@@ -44,138 +42,111 @@ bool IsDirectory(const MountTarget& target) {
          S_ISDIR(info.st_mode);
 }
 
+absl::Status Bounded(const absl::Status& cause) {
+  return WithCause(
+      absl::UnavailableError(cause.message().substr(0, kMaxReason)),
+      CauseOf(cause));
+}
+
 }  // namespace
 
 absl::StatusOr<PublishResult> Publisher::Fail(Attempt& attempt,
                                               const absl::Status& cause) {
-  const std::string reason(cause.message().substr(0, kMaxReason));
-  if (attempt.record_in_use) return absl::UnavailableError(reason);
-  const absl::Status detached = Detach(attempt);
-  if (!detached.ok()) {
-    return absl::UnavailableError(
-        absl::StrCat(reason, "; roll back: ", detached.message()));
+  const absl::Status answer = Bounded(cause);
+  const Verdict& before = attempt.before;
+  // What is on record may be mounted: the record, and so the lease, stays.
+  if (before.fate == Fate::kInDoubt && !before.volume.id.empty() &&
+      before.volume.state != VolumeState::kWaiting) {
+    return answer;
   }
-  const VolumeRow failed = CountFailure(attempt, reason);
-  if (!IsTimeToFailOpen(attempt, failed)) {
-    return absl::UnavailableError(reason);
+  const absl::Status rolled_back = RollBack(attempt);
+  if (!rolled_back.ok()) {
+    return WithCause(
+        absl::UnavailableError(absl::StrCat(
+            answer.message(), "; roll back: ", rolled_back.message())),
+        CauseOf(cause));
   }
-  const absl::Status opened = PublishEmpty(attempt, failed);
-  if (!opened.ok()) {
-    return absl::UnavailableError(
-        absl::StrCat(reason, "; publish empty: ", opened.message()));
-  }
-  return PublishResult{.outcome = PublishOutcome::kEmpty,
-                       .agent_id = "",
-                       .reason = reason,
-                       .failures = failed.attempts,
-                       .waited = clock_.Now() - failed.first_failure_at};
+  VolumeRow failed = attempt.row;
+  failed.state = VolumeState::kWaiting;
+  failed.agent_id.clear();
+  failed.config_id.clear();
+  failed.host_storage.clear();
+  failed.since = context_.clock.Now();
+  failed.reason = std::string(answer.message());
+  failed.cause = CauseOf(answer);
+  // Left behind, they are used again or replaced by the next attempt. What is
+  // mounted, by whomever, may be made of them.
+  const bool is_target_free =
+      before.fate != Fate::kForeign && before.fate != Fate::kInDoubt;
+  failed = context_.book.PutWaiting(failed, is_target_free
+                                                ? VolumeBook::Layers::kToTrash
+                                                : VolumeBook::Layers::kKeep);
+  if (!IsTimeToFailOpen(attempt.request, failed)) return answer;
+  absl::StatusOr<PublishResult> empty = PublishEmpty(attempt, failed);
+  if (empty.ok()) return empty;
+  return WithCause(
+      absl::UnavailableError(absl::StrCat(
+          answer.message(), "; publish empty: ", empty.status().message())),
+      CauseOf(cause));
 }
 
-absl::Status Publisher::Detach(Attempt& attempt) {
-  if (attempt.may_be_mounted) {
-    RETURN_IF_ERROR(mounter_.Unmount(*attempt.target));
+absl::Status Publisher::RollBack(Attempt& attempt) {
+  if (attempt.progress == Progress::kMountBegun) {
+    RETURN_IF_ERROR(context_.mounter.Unmount(*attempt.target));
   }
   Failpoint("rollback:1");
-  // What is not empty was there before us and is not ours to delete.
-  if (attempt.target_made) (void)RemoveTarget(*attempt.target);
+  if (attempt.progress != Progress::kNothing) {
+    // What is not empty was there before us and is not ours to delete.
+    RemoveTarget(*attempt.target).IgnoreError();
+  }
   Failpoint("rollback:2");
   return absl::OkStatus();
 }
 
-VolumeRow Publisher::CountFailure(Attempt& attempt, const std::string& reason) {
-  const absl::Time now = clock_.Now();
-  VolumeRow row = attempt.row;
-  row.state = VolumeState::kWaiting;
-  row.agent_id.clear();
-  row.config_id.clear();
-  row.host_storage.clear();
-  row.since = now;
-  row.reason = reason;
-  row.attempts = attempt.known ? attempt.known->attempts : 0;
-  row.first_failure_at =
-      attempt.known ? attempt.known->first_failure_at : absl::InfinitePast();
-  if (attempt.waiting_since) {
-    // It has failed since then, only without a turn to say so.
-    row.first_failure_at =
-        row.first_failure_at == absl::InfinitePast()
-            ? *attempt.waiting_since
-            : std::min(row.first_failure_at, *attempt.waiting_since);
-  }
-  absl::StatusOr<VolumeRow> recorded = index_.RecordFailure(row, now);
-  Failpoint("rollback:3");
-  if (recorded.ok()) {
-    row = *recorded;
-  } else {
-    attempt.index_unusable = absl::IsUnavailable(recorded.status());
-    ++row.attempts;
-    if (row.first_failure_at == absl::InfinitePast()) {
-      row.first_failure_at = now;
-    }
-  }
-  if (row.first_failure_at > now) {
-    // The clock was set back: wait from now, not from a time to come.
-    row.first_failure_at = now;
-    if (!attempt.index_unusable) (void)index_.PutVolume(row);
-  }
-  // Left behind, they are used again or replaced by the next attempt. What is
-  // mounted, by whomever, may be made of them.
-  if (attempt.target_free) (void)TrashLayers(layout_, row.id);
-  Failpoint("rollback:4");
-  (void)SaveVolumeRecord(layout_, row);
-  Failpoint("rollback:5");
-  // A full disk takes neither record nor row: then this process counts. With
-  // the record alone it counts too, because the index's row is an older one.
-  if (recorded.ok()) {
-    Forget(row.id);
-  } else {
-    Remember(row);
-  }
-  return row;
-}
-
-bool Publisher::IsTimeToFailOpen(const Attempt& attempt,
+bool Publisher::IsTimeToFailOpen(const PublishRequest& request,
                                  const VolumeRow& failed) {
   // Nothing will come that is worth waiting for.
   if (options_.drain) return true;
   // Without the index only the limits that come with the call count.
-  const absl::StatusOr<int32_t> limit =
-      attempt.index_unusable ? 0 : index_.MaxAttempts(attempt.row.dynakube);
-  return ShouldFailOpen({.first_failure_at = failed.first_failure_at,
+  const int32_t limit =
+      context_.index.MaxAttempts(request.dynakube).value_or(0);
+  return ShouldFailOpen({.first_failure = failed.first_failure_uptime,
                          .attempts = failed.attempts},
-                        {.retry_timeout = attempt.request.retry_timeout,
+                        {.retry_timeout = request.retry_timeout,
                          .node_attempts = options_.max_mount_attempts,
-                         .dynakube_attempts = limit.ok() ? *limit : 0},
-                        clock_.Now());
+                         .dynakube_attempts = limit},
+                        context_.clock.Uptime());
 }
 
-absl::Status Publisher::PublishEmpty(const Attempt& attempt, VolumeRow row) {
+absl::StatusOr<PublishResult> Publisher::PublishEmpty(const Attempt& attempt,
+                                                      VolumeRow row) {
   if (attempt.target == nullptr) {
     return absl::UnavailableError(
         absl::StrCat(row.target, ": its directory cannot be opened"));
   }
   const MountTarget& target = *attempt.target;
   const absl::Status made = MakeTarget(target);
-  // A directory that somebody filled is covered, not emptied.
+  // A directory that somebody filled is covered, not emptied: not now, and not
+  // by Unpublish.
   if (!made.ok() && !IsDirectory(target)) return made;
+  row.covers = !made.ok();
   Failpoint("empty:1");
   row.state = VolumeState::kEmpty;
-  (void)SaveVolumeRecord(layout_, row);
+  context_.book.PutEmptyRecord(row);
   Failpoint("empty:2");
   // Fails also where something foreign is mounted: that stays, and the pod
   // starts with it. So it does with a bare directory.
-  (void)mounter_.MountEmpty(row.reason, target);
+  context_.mounter.MountEmpty(row.reason, target).IgnoreError();
   Failpoint("empty:3");
-  const bool marked =
-      !attempt.index_unusable && index_.MarkEmpty(row, clock_.Now()).ok();
+  context_.book.PutEmptyRow(row);
   Failpoint("empty:4");
-  if (marked) {
-    Forget(row.id);
-  } else {
-    // Also with the record on disk: the notice is still owed. Housekeeping
-    // has the index take it when it can.
-    Remember(row);
-  }
-  return absl::OkStatus();
+  return PublishResult{
+      .outcome = PublishOutcome::kEmpty,
+      .agent_id = "",
+      .reason = row.reason,
+      .cause = row.cause,
+      .failures = row.attempts,
+      .waited = context_.clock.Uptime() - row.first_failure_uptime};
 }
 
 }  // namespace oneagent

@@ -3,13 +3,16 @@
 // next Publish of the same volume, by Unpublish, or by the reconciler.
 //
 //   1  the target's form is kubelet's (the request has been parsed)
-//   2  the caller holds the volume (WorkQueue)
-//   3  published for this target already: OK, nothing is touched
+//   2  the caller holds the volume (WorkQueue); what is known of it is read
+//   3  the verdict: published for this target already: OK, nothing is touched.
 //      Else: what the pod of an earlier boot left in the bare directory of an
 //      empty volume is deleted
 //      died here: volume.json still says so; it is replaced in step 5
-//   4  lease: one transaction picks agent and configuration, row `mounting`
-//      died here: a row without directory or mount; reconciled away
+//   4  lease: one transaction picks agent and configuration and counts the
+//      attempt, row `mounting`
+//      died here: a row without directory or mount, which counts as a failure.
+//      When the volume's time is over by then, no second attempt may kill the
+//      process again: it is published empty at once
 //   5  directories, pod layer, then volume.json, state `mounting` (5a). It
 //      stays so: the record says what is meant to be mounted, the kernel
 //      whether it is. Then the target directory
@@ -25,8 +28,8 @@
 // "overlay:built" (overlay/kernel_mounter.cc).
 #include "csi/publisher.h"
 
+#include <algorithm>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -43,28 +46,6 @@
 namespace oneagent {
 namespace {
 
-bool IsLeased(const VolumeRow& row) {
-  return row.state == VolumeState::kMounting ||
-         row.state == VolumeState::kMounted;
-}
-
-VolumeRow RowOf(const PublishRequest& request, const std::string& boot_id) {
-  return VolumeRow{.id = request.volume_id,
-                   .pod = request.pod,
-                   .namespace_name = request.namespace_name,
-                   .pod_uid = request.pod_uid,
-                   .dynakube = request.dynakube,
-                   .mode = request.mode,
-                   .read_only = request.read_only,
-                   .target = request.target_path,
-                   .state = VolumeState::kMounting,
-                   .agent_id = "",
-                   .config_id = "",
-                   .host_storage = "",
-                   .boot_id = boot_id,
-                   .reason = ""};
-}
-
 absl::Status MountError(VolumeMode mode, const absl::Status& status) {
   return Annotate(status, mode == VolumeMode::kHost
                               ? "failed to mount osagent volume"
@@ -74,7 +55,8 @@ absl::Status MountError(VolumeMode mode, const absl::Status& status) {
 PublishResult AlreadyPublished(const VolumeRow& row) {
   return PublishResult{.outcome = PublishOutcome::kAlreadyPublished,
                        .agent_id = row.agent_id,
-                       .reason = row.reason};
+                       .reason = row.reason,
+                       .cause = row.cause};
 }
 
 }  // namespace
@@ -91,285 +73,284 @@ const char* Name(PublishOutcome outcome) {
   return "?";
 }
 
-Publisher::Publisher(Options options, Layout layout, Index& index,
-                     Mounter& mounter, const TargetResolver& targets,
-                     const Clock& clock)
+Publisher::Publisher(Options options, const VolumeContext& context)
     : options_(std::move(options)),
-      layout_(std::move(layout)),
-      index_(index),
-      mounter_(mounter),
-      targets_(targets),
-      clock_(clock),
-      reference_(options_.reference_data_dir, mounter) {}
+      context_(context),
+      reference_(options_.reference_data_dir, context.mounter) {}
 
 absl::StatusOr<PublishResult> Publisher::Publish(
     const PublishRequest& request) {
-  RETURN_IF_ERROR(targets_.Check(request.target_path, request.pod_uid));
+  RETURN_IF_ERROR(context_.targets.Check(request.target_path, request.pod_uid));
   Failpoint("publish:1");
-  absl::StatusOr<std::optional<VolumeRow>> known = Recall(request.volume_id);
-  Attempt attempt{.request = request,
-                  .row = RowOf(request, options_.boot_id),
-                  .known = known.ok() ? *known : std::nullopt,
-                  .waiting_since = TakeWaiting(request.volume_id)};
-  // No mount outlives a reboot, and its failures were another boot's: a pod
-  // must not lose its agent because it could not have one last week.
-  if (attempt.known && attempt.known->boot_id != options_.boot_id) {
-    // An index that cannot be written to says so again in step 4.
-    (void)index_.ReleaseLease(request.volume_id, clock_.Now());
-    attempt.was_empty = WasPublishedEmpty(request.volume_id,
-                                          request.target_path, attempt.known);
-    attempt.known.reset();
-  }
-  // A record that cannot be read may be that of a living mount.
-  attempt.record_in_use =
-      !known.ok() ||
-      (attempt.known && attempt.known->state != VolumeState::kWaiting);
+  Attempt attempt{.request = request, .evidence = {}, .before = {}, .row = {}};
+  // An index that cannot be read says so again in step 4.
+  context_.book
+      .Read(request.volume_id, VolumeBook::Depth::kAll, attempt.evidence)
+      .IgnoreError();
   Failpoint("publish:2");
   const absl::StatusOr<ResolvedTarget> resolved =
-      targets_.Resolve(request.target_path);
-  if (!resolved.ok()) {
-    // Without its parent the target is no mount point any more.
-    if (absl::IsNotFound(resolved.status())) {
-      attempt.record_in_use = false;
-      attempt.target_free = true;
-    }
-    return Fail(attempt, MountError(request.mode, resolved.status()));
+      context_.targets.Resolve(request.target_path);
+  if (resolved.ok()) {
+    attempt.target = &resolved->target();
+    attempt.evidence.target = ViewOf(context_.mounter, *attempt.target);
+  } else if (absl::IsNotFound(resolved.status())) {
+    attempt.evidence.target = TargetView::kGone;
   }
-  attempt.target = &resolved->target();
-  const auto published = FindPublished(attempt);
-  if (!published.ok()) {
-    return Fail(attempt, MountError(request.mode, published.status()));
+  attempt.before = Judge(attempt.evidence, context_.boot_id);
+  if (!resolved.ok()) {
+    attempt.row = NewRow(request, attempt.before);
+    return Fail(attempt, MountError(request.mode, WithCause(resolved.status(),
+                                                            Cause::kTarget)));
+  }
+  return Run(attempt);
+}
+
+absl::StatusOr<PublishResult> Publisher::Run(Attempt& attempt) {
+  const PublishRequest& request = attempt.request;
+  absl::Status left = absl::OkStatus();
+  if (!attempt.before.volume.id.empty() &&
+      attempt.before.volume.target != request.target_path &&
+      attempt.before.fate != Fate::kOfEarlierBoot) {
+    left = LeaveOldTarget(attempt);
+  }
+  attempt.row = NewRow(request, attempt.before);
+  if (!left.ok()) return Fail(attempt, MountError(request.mode, left));
+  // A row `mounted` is believed: it is written last.
+  const bool is_told = attempt.evidence.row && !attempt.evidence.memory &&
+                       attempt.evidence.row->state == VolumeState::kMounted;
+  if (!is_told || (attempt.evidence.record &&
+                   attempt.evidence.record->state == VolumeState::kEmpty)) {
+    LookCloser(context_, request.target_path, attempt.evidence);
+    attempt.before = Judge(attempt.evidence, context_.boot_id);
   }
   Failpoint("publish:3");
-  if (published->has_value()) return **published;
+  switch (attempt.before.fate) {
+    case Fate::kMounted:
+      return Adopt(attempt);
+    case Fate::kEmpty:
+      return StillEmpty(attempt);
+    case Fate::kForeign:
+      return AtForeignMount(attempt);
+    case Fate::kInDoubt:
+      return Fail(attempt, MountError(request.mode, WhyInDoubt(attempt)));
+    case Fate::kOfEarlierBoot:
+    case Fate::kNothing:
+    case Fate::kWaiting:
+    case Fate::kUnfinished:
+    case Fate::kLost:
+      return MountAnew(attempt);
+  }
+  return absl::InternalError("unknown fate");
+}
+
+absl::Status Publisher::WhyInDoubt(const Attempt& attempt) {
+  const absl::StatusOr<bool> mounted =
+      context_.mounter.IsMounted(*attempt.target);
+  RETURN_IF_ERROR(WithCause(mounted.status(), Cause::kTarget));
+  RETURN_IF_ERROR(WithCause(context_.mounted.List().status(), Cause::kTarget));
+  return absl::UnavailableError(
+      absl::StrCat(attempt.row.target, ": cannot be told what is there"));
+}
+
+// Its attempt is counted by the row, from the beginning: one that kills the
+// process has failed.
+VolumeRow Publisher::NewRow(const PublishRequest& request,
+                            const Verdict& before) const {
+  const VolumeRow& known = before.volume;
+  const bool counts = before.fate != Fate::kOfEarlierBoot;
+  VolumeRow row{.id = request.volume_id,
+                .pod = request.pod,
+                .namespace_name = request.namespace_name,
+                .pod_uid = request.pod_uid,
+                .dynakube = request.dynakube,
+                .mode = request.mode,
+                .read_only = request.read_only,
+                .target = request.target_path,
+                .state = VolumeState::kMounting,
+                .boot_id = context_.boot_id,
+                .attempts = (counts ? known.attempts : 0) + 1,
+                .first_failure_at = context_.clock.Now(),
+                .first_failure_uptime = context_.clock.Uptime()};
+  // A row of an older program has no uptime: it counts from now.
+  if (counts && known.attempts > 0 &&
+      known.first_failure_uptime > absl::ZeroDuration()) {
+    row.first_failure_at = known.first_failure_at;
+    row.first_failure_uptime = known.first_failure_uptime;
+  }
+  // It has failed since then, only without a turn to say so.
+  const std::optional<absl::Duration> waiting =
+      context_.book.WaitingSince(request.volume_id);
+  if (waiting && *waiting < row.first_failure_uptime) {
+    row.first_failure_at -= row.first_failure_uptime - *waiting;
+    row.first_failure_uptime = *waiting;
+  }
+  return row;
+}
+
+absl::StatusOr<PublishResult> Publisher::MountAnew(Attempt& attempt) {
+  const VolumeRow& known = attempt.before.volume;
+  if (attempt.before.fate == Fate::kOfEarlierBoot) {
+    // No pod of an earlier boot runs, and a full directory takes no agent.
+    if (known.state == VolumeState::kEmpty && !known.covers) {
+      DeleteTarget(*attempt.target).IgnoreError();
+    }
+    // An index that cannot be written to says so again in step 4.
+    context_.book.DropRow(attempt.row.id).IgnoreError();
+  } else if (known.cause == Cause::kInterrupted &&
+             IsTimeToFailOpen(attempt.request, known)) {
+    return PublishEmpty(attempt, known);
+  }
   const absl::Status mounted = Mount(attempt);
   if (!mounted.ok()) return Fail(attempt, mounted);
-  Forget(request.volume_id);
   PublishResult result{.outcome = PublishOutcome::kMounted,
                        .agent_id = attempt.row.agent_id,
                        .reason = ""};
-  if (attempt.known && attempt.known->attempts > 0) {
-    result.failures = attempt.known->attempts;
-    result.waited = clock_.Now() - attempt.known->first_failure_at;
+  result.failures = attempt.row.attempts - 1;
+  if (result.failures > 0) {
+    result.waited = context_.clock.Uptime() - attempt.row.first_failure_uptime;
   }
   return result;
 }
 
-absl::StatusOr<std::optional<VolumeRow>> Publisher::Recall(
-    absl::string_view volume_id) {
-  const std::optional<VolumeRow> none;
-  if (!IsVolumeId(volume_id)) return none;
-  {
-    MutexLock lock(mu_);
-    const auto found = unrecorded_.find(std::string(volume_id));
-    if (found != unrecorded_.end()) return std::make_optional(found->second);
-  }
-  absl::StatusOr<std::optional<VolumeRow>> row = index_.GetVolume(volume_id);
-  if (row.ok() && row->has_value()) return row;
-  absl::StatusOr<VolumeRow> record = ReadVolumeRecord(layout_, volume_id);
-  if (record.ok()) return std::make_optional(*std::move(record));
-  // None, or damaged: then what is mounted decides.
-  if (absl::IsNotFound(record.status()) ||
-      absl::IsInvalidArgument(record.status())) {
-    return none;
-  }
-  return record.status();
+PublishResult Publisher::Adopt(const Attempt& attempt) {
+  const absl::Status put =
+      context_.book.Put(attempt.evidence, attempt.before.volume);
+  // What the index refuses is filled by the reconciler.
+  if (!put.ok()) context_.request_reconcile();
+  return AlreadyPublished(attempt.before.volume);
 }
 
-absl::StatusOr<std::optional<PublishResult>> Publisher::FindPublished(
-    Attempt& attempt) {
-  if (attempt.known && attempt.known->target != attempt.row.target) {
-    RETURN_IF_ERROR(LeaveOldTarget(attempt));
-  }
-  ASSIGN_OR_RETURN(const bool mounted, mounter_.IsMounted(*attempt.target));
-  if (attempt.known && attempt.known->state == VolumeState::kEmpty) {
-    return StillEmpty(attempt);
-  }
-  if (mounted) return JudgeMounted(attempt);
-  // No pod of an earlier boot runs, and a full directory takes no agent.
-  if (attempt.was_empty) (void)DeleteTarget(*attempt.target);
-  attempt.record_in_use = false;
-  attempt.target_free = true;
-  return std::optional<PublishResult>();
+PublishResult Publisher::StillEmpty(const Attempt& attempt) {
+  // A bare directory may have been tidied away; the pod starts with any.
+  MakeTarget(*attempt.target).IgnoreError();
+  // Memory has what the index does not take.
+  context_.book.Put(attempt.evidence, attempt.before.volume).IgnoreError();
+  return AlreadyPublished(attempt.before.volume);
 }
 
-// Something is mounted on the target: ours, by a record that names it?
-absl::StatusOr<std::optional<PublishResult>> Publisher::JudgeMounted(
-    Attempt& attempt) {
-  const absl::StatusOr<VolumeRow> record =
-      ReadVolumeRecord(layout_, attempt.row.id);
-  // Died after empty:3, or the index took nothing then: whatever the row says,
-  // it was published empty.
-  if (record.ok() && record->state == VolumeState::kEmpty &&
-      record->boot_id == options_.boot_id &&
-      record->target == attempt.row.target) {
-    return AdoptEmpty(attempt, *record);
-  }
-  if (attempt.known && IsLeased(*attempt.known)) return AdoptMounted(attempt);
-  // A record that nobody can read may have named it: nothing of the volume is
-  // touched, and the mount table tells the reconciler whose it is.
-  if (!record.ok() && !absl::IsNotFound(record.status())) {
-    attempt.record_in_use = true;
-    if (options_.request_reconcile) options_.request_reconcile();
-  }
+absl::StatusOr<PublishResult> Publisher::AtForeignMount(Attempt& attempt) {
   // A pod that was started with the driver before us keeps what it has.
-  if (absl::IsNotFound(record.status()) && !attempt.known &&
+  if (attempt.before.volume.id.empty() &&
+      !context_.book.HasRecord(attempt.row.id) &&
       reference_.Published(attempt.request, *attempt.target)) {
     return PublishResult{.outcome = PublishOutcome::kAlreadyPublished,
                          .agent_id = "",
                          .reason = ""};
   }
   // Never stacked upon, never taken away under a pod that may be using it.
-  return absl::FailedPreconditionError(absl::StrCat(
-      attempt.row.target, ": something is mounted there that no record of ",
-      "this driver knows"));
-}
-
-PublishResult Publisher::AdoptEmpty(Attempt& attempt, const VolumeRow& record) {
-  attempt.known = record;
-  if (index_.MarkEmpty(record, clock_.Now()).ok()) {
-    Forget(record.id);
-  } else {
-    Remember(record);
-  }
-  return AlreadyPublished(record);
-}
-
-PublishResult Publisher::AdoptMounted(Attempt& attempt) {
-  const absl::Time now = clock_.Now();
-  VolumeRow& row = *attempt.known;
-  if (row.state == VolumeState::kMounting &&
-      absl::IsNotFound(index_.MarkMounted(row.id, now))) {
-    // The index was lost and the row comes from volume.json: adopted, lease
-    // and all. An index that refuses is filled by the reconciler.
-    row.state = VolumeState::kMounted;
-    row.since = now;
-    row.reason.clear();
-    row.attempts = 0;
-    row.first_failure_at = absl::InfinitePast();
-    (void)index_.PutVolume(row);
-  }
-  return AlreadyPublished(row);
-}
-
-PublishResult Publisher::StillEmpty(const Attempt& attempt) {
-  // A bare directory may have been tidied away; the pod starts with any.
-  (void)MakeTarget(*attempt.target);
-  const std::optional<VolumeRow>& row = attempt.known;
-  bool unrecorded = false;
-  {
-    MutexLock lock(mu_);
-    unrecorded = unrecorded_.count(row->id) > 0;
-  }
-  // The index may take by now what it refused then.
-  if (unrecorded && index_.MarkEmpty(*row, clock_.Now()).ok()) Forget(row->id);
-  return AlreadyPublished(*row);
+  return Fail(attempt,
+              MountError(attempt.row.mode,
+                         WithCause(absl::FailedPreconditionError(absl::StrCat(
+                                       attempt.row.target,
+                                       ": something is mounted there that no "
+                                       "record of this driver knows")),
+                                   Cause::kTarget)));
 }
 
 // The same volume id for another target (kubelet's directory has moved).
 absl::Status Publisher::LeaveOldTarget(Attempt& attempt) {
-  const std::string& old_path = attempt.known->target;
-  if (attempt.known->state != VolumeState::kWaiting) {
-    const bool was_in_use = std::exchange(attempt.record_in_use, true);
-    const absl::StatusOr<ResolvedTarget> old = targets_.Resolve(old_path);
-    if (!old.ok() && !absl::IsNotFound(old.status())) return old.status();
-    if (old.ok()) {
-      ASSIGN_OR_RETURN(const bool mounted, mounter_.IsMounted(old->target()));
-      if (mounted) {
-        return absl::UnavailableError(
-            absl::StrCat("volume is published at ", old_path));
-      }
-      // Not empty: not ours to delete.
-      (void)RemoveTarget(old->target());
+  const VolumeRow old = attempt.before.volume;
+  Evidence there = attempt.evidence;
+  there.target = ViewOf(context_, old.target);
+  if (old.state != VolumeState::kWaiting) {
+    if (there.target == TargetView::kMount ||
+        there.target == TargetView::kUnknown) {
+      attempt.before.fate = Fate::kInDoubt;
+      return WithCause(absl::UnavailableError(
+                           absl::StrCat("volume is published at ", old.target)),
+                       Cause::kTarget);
     }
-    attempt.record_in_use = was_in_use;
+    const absl::StatusOr<ResolvedTarget> target =
+        context_.targets.Resolve(old.target);
+    // Not empty: not ours to delete.
+    if (target.ok()) RemoveTarget(target->target()).IgnoreError();
   }
-  RETURN_IF_ERROR(index_.ReleaseLease(attempt.row.id, clock_.Now()));
-  RETURN_IF_ERROR(TrashVolumeDir(layout_, attempt.row.id));
-  Forget(attempt.row.id);
-  attempt.known.reset();
-  attempt.record_in_use = false;
+  RETURN_IF_ERROR(context_.book.DropRow(old.id));
+  RETURN_IF_ERROR(context_.book.DropDirectory(old.id));
+  attempt.evidence = {.target = attempt.evidence.target};
+  attempt.before = Judge(attempt.evidence, context_.boot_id);
   return absl::OkStatus();
 }
 
 absl::Status Publisher::Mount(Attempt& attempt) {
   if (options_.drain) {
-    return absl::FailedPreconditionError(
-        "the driver is being drained: no volume gets an agent any more");
+    return WithCause(
+        absl::FailedPreconditionError(
+            "the driver is being drained: no volume gets an agent any more"),
+        Cause::kDrained);
   }
   RETURN_IF_ERROR(attempt.row.mode == VolumeMode::kHost ? TakeHostLease(attempt)
                                                         : TakeLease(attempt));
   Failpoint("publish:4");
   const absl::Status attached = Attach(attempt);
-  if (!attached.ok()) return MountError(attempt.row.mode, attached);
+  if (!attached.ok()) {
+    return MountError(attempt.row.mode, WithCause(attached, Cause::kMount));
+  }
   Failpoint("publish:7");
-  const absl::Status marked = index_.MarkMounted(attempt.row.id, clock_.Now());
+  const absl::Status marked = context_.book.PutMounted(attempt.row.id);
   // Without its row the mount holds no lease: it must not stay. Any other
   // failure leaves the row `mounting`, which holds the lease as well.
   if (absl::IsNotFound(marked)) return MountError(attempt.row.mode, marked);
-  if (!marked.ok() && options_.request_reconcile) options_.request_reconcile();
+  if (!marked.ok()) context_.request_reconcile();
   Failpoint("publish:8");
   return absl::OkStatus();
 }
 
 absl::Status Publisher::TakeLease(Attempt& attempt) {
-  absl::StatusOr<Lease> lease =
-      index_.AcquireLease({.volume = attempt.row, .now = clock_.Now()});
-  if (absl::IsNotFound(lease.status()) ||
-      absl::IsFailedPrecondition(lease.status())) {
-    return lease.status();  // the reference's text already
+  absl::StatusOr<VolumeRow> leased = context_.book.Lease(attempt.row);
+  if (absl::IsNotFound(leased.status()) ||
+      absl::IsFailedPrecondition(leased.status())) {
+    return leased.status();  // the reference's text already
   }
-  if (!lease.ok()) {
-    return Annotate(lease.status(),
+  if (!leased.ok()) {
+    return Annotate(leased.status(),
                     absl::StrCat("failed to extract tenant for DynaKube ",
                                  attempt.row.dynakube));
   }
-  attempt.row = std::move(lease->row);
-  attempt.row.agent_id = lease->agent_id;
-  attempt.row.config_id = lease->config_id;
+  attempt.row = *std::move(leased);
   return absl::OkStatus();
 }
 
 absl::Status Publisher::TakeHostLease(Attempt& attempt) {
+  const Layout& layout = context_.layout;
   const auto take = [&]() -> absl::Status {
     // Choosing the storage and putting it on record is one step for the
     // collector, which takes the same lock.
-    ASSIGN_OR_RETURN(const HostLock lock, HostLock::Acquire(layout_));
+    ASSIGN_OR_RETURN(const HostLock lock, HostLock::Acquire(layout));
     ASSIGN_OR_RETURN(const std::vector<HostStorage> storages,
-                     ListHostStorages(layout_));
+                     ListHostStorages(layout));
     const absl::StatusOr<std::optional<TenantRow>> tenant =
-        index_.GetTenant(attempt.row.dynakube);
+        context_.index.GetTenant(attempt.row.dynakube);
     const HostStorage storage = ChooseHostStorage(
         storages, attempt.row.dynakube,
         tenant.ok() && tenant->has_value() ? (*tenant)->tenant_uuid : "");
     attempt.row.host_storage = storage.name;
-    ASSIGN_OR_RETURN(Lease lease, index_.AcquireLease({.volume = attempt.row,
-                                                       .now = clock_.Now()}));
-    attempt.row = std::move(lease.row);
-    return MakeHostStorage(layout_, storage);
+    ASSIGN_OR_RETURN(attempt.row, context_.book.Lease(attempt.row));
+    return MakeHostStorage(layout, storage);
   };
   return MountError(VolumeMode::kHost, take());
 }
 
 absl::Status Publisher::Attach(Attempt& attempt) {
   const VolumeRow& row = attempt.row;
-  RETURN_IF_ERROR(PrepareVolumeDir(layout_, row));
+  const Layout& layout = context_.layout;
+  RETURN_IF_ERROR(PrepareVolumeDir(layout, row));
   const bool has_pod_layer =
       row.mode == VolumeMode::kApp && !attempt.request.conf.empty();
   if (has_pod_layer) {
-    RETURN_IF_ERROR(MakePodLayer(layout_, row, attempt.request.conf));
+    RETURN_IF_ERROR(MakePodLayer(layout, row, attempt.request.conf));
   }
-  RETURN_IF_ERROR(WriteVolumeRecord(layout_, row));
+  RETURN_IF_ERROR(context_.book.WriteRecord(row));
   Failpoint("publish:5a");
-  attempt.target_made = true;
-  RETURN_IF_ERROR(MakeTarget(*attempt.target));
+  attempt.progress = Progress::kTargetMade;
+  RETURN_IF_ERROR(WithCause(MakeTarget(*attempt.target), Cause::kTarget));
   Failpoint("publish:5");
-  attempt.may_be_mounted = true;
+  attempt.progress = Progress::kMountBegun;
   if (row.mode == VolumeMode::kHost) {
-    return mounter_.BindStorage(layout_.HostStorage(row.host_storage),
-                                row.read_only, *attempt.target);
+    return context_.mounter.BindStorage(layout.HostStorage(row.host_storage),
+                                        row.read_only, *attempt.target);
   }
-  return ShowApp(layout_, LayersOf(layout_, row, has_pod_layer), mounter_,
+  return ShowApp(layout, LayersOf(layout, row, has_pod_layer), context_.mounter,
                  *attempt.target);
 }
 

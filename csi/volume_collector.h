@@ -10,19 +10,14 @@
 #include <functional>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "cache/index/index.h"
-#include "cache/index/layout.h"
 #include "cache/index/rows.h"
 #include "csi/volume_change.h"
+#include "csi/volume_context.h"
 #include "csi/volume_guard.h"
-#include "overlay/mount_table.h"
-#include "overlay/mounter.h"
-#include "overlay/target_resolver.h"
 
 namespace oneagent {
 
@@ -40,21 +35,16 @@ struct VolumeCollection {
 class VolumeCollector {
  public:
   struct Options {
-    std::string boot_id;
     // A container's private mount namespace may still show the layers of a
     // volume that is unpublished.
     absl::Duration trash_age = absl::Minutes(1);
     absl::Duration host_grace = absl::Minutes(5);
     // Asked while the trash is emptied: true ends it early.
     std::function<bool()> stopped = {};
-    // The mount table of this process; tests may put another in its place.
-    std::function<absl::StatusOr<std::vector<MountEntry>>()> read_mounts =
-        ReadMountTable;
     VolumeChangeObserver on_change = {};
   };
-  // All borrowed; must outlive the collector.
-  VolumeCollector(Options options, Layout layout, Index& index,
-                  Mounter& mounter, const TargetResolver& targets,
+  // The context is borrowed and must outlive the collector.
+  VolumeCollector(Options options, const VolumeContext& context,
                   VolumeGuard guard = RunUnguarded);
 
   // Empties the trash in any case; collects volumes and host storage only from
@@ -63,21 +53,19 @@ class VolumeCollector {
   absl::StatusOr<VolumeCollection> RunOnce(absl::Time now);
 
  private:
-  absl::Status CollectVolumes(absl::Time now, VolumeCollection& result);
-  absl::Status CollectVolume(const std::string& id, absl::Time now,
+  absl::Status CollectVolumes(VolumeCollection& result);
+  absl::Status CollectVolume(const std::string& id,
+                             const MountedVolumes::Shown& shown,
                              VolumeCollection& result);
   absl::Status CollectHostStorage(absl::Time now, VolumeCollection& result);
   absl::StatusOr<std::set<std::string>> DeletedDynakubes(absl::Time now);
   // Names of the storages that a volume uses, by row or by mount.
   absl::StatusOr<std::set<std::string>> UsedHostStorages();
-  // True when nothing of the volume can be left on this node.
+  // True when the paths say that nothing of the volume is left on this node.
   bool IsGone(const VolumeRow& row);
 
   const Options options_;
-  const Layout layout_;
-  Index& index_;
-  Mounter& mounter_;
-  const TargetResolver& targets_;
+  const VolumeContext& context_;
   const VolumeGuard guard_;
 };
 

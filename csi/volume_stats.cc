@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
-#include "cache/index/records.h"
 
 namespace oneagent {
 namespace {
@@ -48,87 +47,87 @@ absl::Status FillDisk(const std::string& path, VolumeFigures* figures) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-VolumeStats::VolumeStats(Options options, Layout layout, Index& index,
-                         Mounter& mounter, const TargetResolver& targets,
-                         const Clock& clock)
-    : options_(std::move(options)),
-      layout_(std::move(layout)),
-      index_(index),
-      mounter_(mounter),
-      targets_(targets),
-      clock_(clock) {}
-
-absl::StatusOr<VolumeFigures> VolumeStats::Get(absl::string_view volume_id,
-                                               absl::string_view path) {
-  ASSIGN_OR_RETURN(const VolumeRow row, FindVolume(volume_id));
-  if (row.target != path || !IsPublished(row)) {
-    return absl::NotFoundError(
-        absl::StrCat("volume ", volume_id, " is not published at ", path));
-  }
-  VolumeFigures figures;
-  RETURN_IF_ERROR(FillDisk(layout_.data_dir(), &figures));
-  const TreeUsage usage = UsageOf(row);
-  figures.bytes.used = usage.bytes;
-  figures.inodes.used = usage.inodes;
-  Condition(row, usage, &figures);
-  return figures;
-}
-
-// What the index has not taken yet first, then the index; the record on disk
-// where the index is unusable or has just been replaced and is not filled yet.
-absl::StatusOr<VolumeRow> VolumeStats::FindVolume(absl::string_view volume_id) {
-  const absl::Status unknown =
-      absl::NotFoundError(absl::StrCat("volume ", volume_id, " is unknown"));
-  if (!IsVolumeId(volume_id)) return unknown;
-  if (options_.find_unrecorded) {
-    std::optional<VolumeRow> newer = options_.find_unrecorded(volume_id);
-    if (newer) return *std::move(newer);
-  }
-  absl::StatusOr<std::optional<VolumeRow>> row = index_.GetVolume(volume_id);
-  const bool has_row = row.ok() && row->has_value();
-  if (has_row && (*row)->state != VolumeState::kWaiting) {
-    return **std::move(row);
-  }
-  absl::StatusOr<VolumeRow> record = ReadVolumeRecord(layout_, volume_id);
-  // A row `waiting` beside a record `empty`: the index missed the latter, and
-  // so has this process, which was started since.
-  const bool is_empty = record.ok() && record->state == VolumeState::kEmpty;
-  if (has_row && !(is_empty && record->boot_id == (*row)->boot_id)) {
-    return **std::move(row);
-  }
-  if (record.ok()) return record;
-  if (absl::IsNotFound(record.status())) return unknown;
-  return WithCode(record.status(), absl::StatusCode::kUnavailable);
-}
-
-bool VolumeStats::IsPublished(const VolumeRow& row) {
-  switch (row.state) {
-    case VolumeState::kMounted:
-    case VolumeState::kEmpty:
+bool IsPublished(const Verdict& verdict) {
+  switch (verdict.fate) {
+    case Fate::kMounted:
+    case Fate::kEmpty:
+    case Fate::kLost:
       return true;
-    case VolumeState::kMounting:
-      // A record is not written anew when the mount is there: the mount tells.
-      return CheckMounted(row).ok();
-    case VolumeState::kWaiting:
+    case Fate::kInDoubt:
+      return verdict.volume.state == VolumeState::kMounted;
+    case Fate::kNothing:
+    case Fate::kOfEarlierBoot:
+    case Fate::kWaiting:
+    case Fate::kUnfinished:
+    case Fate::kForeign:
       return false;
   }
   return false;
 }
 
-absl::Status VolumeStats::CheckMounted(const VolumeRow& row) {
-  ASSIGN_OR_RETURN(const ResolvedTarget target, targets_.Resolve(row.target));
-  ASSIGN_OR_RETURN(const bool mounted, mounter_.IsMounted(target.target()));
-  if (mounted) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrCat("nothing is mounted at ", row.target));
+std::string Condition(const Verdict& verdict, const TreeUsage& usage) {
+  if (verdict.fate == Fate::kEmpty) {
+    return absl::StrCat("no agent was injected: ", verdict.volume.reason);
+  }
+  if (verdict.fate == Fate::kLost) {
+    return absl::StrCat("nothing is mounted at ", verdict.volume.target);
+  }
+  if (verdict.fate == Fate::kInDoubt) {
+    return absl::StrCat(verdict.volume.target,
+                        ": cannot be told what is there");
+  }
+  return usage.complete ? "agent volume is mounted"
+                        : "agent volume is mounted; used is a minimum";
+}
+
+}  // namespace
+
+VolumeStats::VolumeStats(Options options, const VolumeContext& context)
+    : options_(options), context_(context) {}
+
+absl::StatusOr<VolumeFigures> VolumeStats::Get(absl::string_view volume_id,
+                                               absl::string_view path) {
+  ASSIGN_OR_RETURN(const Verdict verdict, Find(volume_id));
+  const VolumeRow& row = verdict.volume;
+  if (row.target != path || !IsPublished(verdict)) {
+    return absl::NotFoundError(
+        absl::StrCat("volume ", volume_id, " is not published at ", path));
+  }
+  VolumeFigures figures;
+  RETURN_IF_ERROR(FillDisk(context_.layout.data_dir(), &figures));
+  const TreeUsage usage = UsageOf(row);
+  figures.bytes.used = usage.bytes;
+  figures.inodes.used = usage.inodes;
+  figures.condition = Condition(verdict, usage);
+  figures.is_abnormal = verdict.fate != Fate::kMounted;
+  return figures;
+}
+
+absl::StatusOr<Verdict> VolumeStats::Find(absl::string_view volume_id) const {
+  const absl::Status unknown =
+      absl::NotFoundError(absl::StrCat("volume ", volume_id, " is unknown"));
+  Evidence evidence{.target = TargetView::kGone};
+  const absl::Status read =
+      context_.book.Read(volume_id, VolumeBook::Depth::kAll, evidence);
+  const Verdict known = Judge(evidence, context_.boot_id);
+  if (known.volume.id.empty()) {
+    if (!read.ok()) return read;
+    if (!IsVolumeId(volume_id) || !context_.book.HasRecord(volume_id)) {
+      return unknown;
+    }
+    return absl::UnavailableError(absl::StrCat(
+        context_.layout.VolumeRecord(volume_id), ": cannot be read"));
+  }
+  // No closer look: the mount table is not for a call that comes each minute
+  // for each volume.
+  evidence.target = ViewOf(context_, known.volume.target);
+  return Judge(evidence, context_.boot_id);
 }
 
 TreeUsage VolumeStats::UsageOf(const VolumeRow& row) {
-  const std::string tree = WritableTree(layout_, row);
+  const std::string tree = WritableTree(context_.layout, row);
   if (tree.empty()) return TreeUsage();
-  const absl::Time now = clock_.Now();
+  const absl::Time now = context_.clock.Now();
   {
     MutexLock lock(mu_);
     const auto it = counts_.find(row.id);
@@ -151,22 +150,6 @@ TreeUsage VolumeStats::UsageOf(const VolumeRow& row) {
   return usage;
 }
 
-void VolumeStats::Condition(const VolumeRow& row, const TreeUsage& usage,
-                            VolumeFigures* figures) {
-  figures->condition = usage.complete
-                           ? "agent volume is mounted"
-                           : "agent volume is mounted; used is a minimum";
-  if (row.state == VolumeState::kEmpty) {
-    figures->is_abnormal = true;
-    figures->condition = absl::StrCat("no agent was injected: ", row.reason);
-    return;
-  }
-  const absl::Status mounted = CheckMounted(row);
-  if (mounted.ok()) return;
-  figures->is_abnormal = true;
-  figures->condition = std::string(mounted.message());
-}
-
 TreeUsage VolumeStats::Total() const {
   TreeUsage total;
   MutexLock lock(mu_);
@@ -180,7 +163,7 @@ TreeUsage VolumeStats::Total() const {
 
 void VolumeStats::RunOnce() {
   std::vector<std::pair<std::string, std::string>> due;
-  const absl::Time now = clock_.Now();
+  const absl::Time now = context_.clock.Now();
   {
     MutexLock lock(mu_);
     for (auto it = counts_.begin(); it != counts_.end();) {
@@ -197,9 +180,9 @@ void VolumeStats::RunOnce() {
 
 void VolumeStats::Recount(const std::string& volume_id,
                           const std::string& tree) {
-  const absl::Time begin = clock_.Now();
+  const absl::Time begin = context_.clock.Now();
   const absl::StatusOr<TreeUsage> usage = CountTree(tree, options_.max_entries);
-  const absl::Time end = clock_.Now();
+  const absl::Time end = context_.clock.Now();
   MutexLock lock(mu_);
   const auto it = counts_.find(volume_id);
   if (it == counts_.end() || it->second.tree != tree) return;

@@ -9,21 +9,16 @@
 #define CSI_VOLUME_STATS_H_
 
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/tree_usage.h"
-#include "cache/index/index.h"
-#include "cache/index/layout.h"
-#include "overlay/mounter.h"
-#include "overlay/target_resolver.h"
+#include "cache/index/rows.h"
+#include "csi/volume_context.h"
 
 namespace oneagent {
 
@@ -47,13 +42,9 @@ class VolumeStats {
     absl::Duration forget_after = absl::Minutes(10);
     int64_t max_entries = 200'000;       // of one count in the background
     int64_t max_entries_inline = 2'000;  // of the first one
-    // What the index would not take of a volume (Publisher::FindUnrecorded).
-    std::function<std::optional<VolumeRow>(absl::string_view volume_id)>
-        find_unrecorded = {};
   };
-  // All borrowed; must outlive this.
-  VolumeStats(Options options, Layout layout, Index& index, Mounter& mounter,
-              const TargetResolver& targets, const Clock& clock);
+  // The context is borrowed and must outlive this.
+  VolumeStats(Options options, const VolumeContext& context);
 
   // NotFound: no such volume, or it is not published at `path`; Unavailable:
   // neither index nor record can be read; PosixStatus of statfs.
@@ -74,21 +65,12 @@ class VolumeStats {
     absl::Time asked;  // last Get
   };
 
-  absl::StatusOr<VolumeRow> FindVolume(absl::string_view volume_id);
-  bool IsPublished(const VolumeRow& row);
-  // NotFound when there is no mount at the volume's target.
-  absl::Status CheckMounted(const VolumeRow& row);
+  absl::StatusOr<Verdict> Find(absl::string_view volume_id) const;
   TreeUsage UsageOf(const VolumeRow& row);
-  void Condition(const VolumeRow& row, const TreeUsage& usage,
-                 VolumeFigures* figures);
   void Recount(const std::string& volume_id, const std::string& tree);
 
   const Options options_;
-  const Layout layout_;
-  Index& index_;
-  Mounter& mounter_;
-  const TargetResolver& targets_;
-  const Clock& clock_;
+  const VolumeContext& context_;
 
   mutable Mutex mu_;
   std::map<std::string, Count> counts_ ABSL_GUARDED_BY(mu_);

@@ -88,9 +88,11 @@ class Index {
   // ---- Volumes (the mounter)
 
   // Picks the current agent and config of request.volume.dynakube (mode app)
-  // and upserts the volume row with state `mounting`, in one transaction. The
-  // failure record of an earlier attempt (attempts, first_failure_at, reason)
-  // is kept in the row. Mode host takes no agent and no tenant.
+  // and upserts the volume row with state `mounting`, in one transaction. What
+  // `volume` says of attempts stands in the row from now on, so that one that
+  // kills the process has been counted; of an earlier failure on record the
+  // greater count and the earlier times win. Mode host takes no agent and no
+  // tenant.
   // Errors: NotFound unknown DynaKube or one that was deleted;
   // FailedPrecondition no agent yet, or its tree is missing. Their message is
   // the text users of the reference driver know, then why:
@@ -98,7 +100,7 @@ class Index {
   //   yet for <dynakube> DynaKube: <state>: <reason>
   absl::StatusOr<Lease> AcquireLease(const LeaseRequest& request);
 
-  // state mounted, reason, attempts and first failure cleared, since = now.
+  // state mounted, what is known of failures cleared, since = now.
   // NotFound when there is no such row, or one that is neither mounting nor
   // mounted: then the lease is gone, and the mount must not stay.
   absl::Status MarkMounted(absl::string_view volume_id, absl::Time now);
@@ -108,10 +110,10 @@ class Index {
   // volume that is `empty` already gets no second notice.
   absl::Status MarkEmpty(const VolumeRow& volume, absl::Time now);
 
-  // Upserts `volume` with state `waiting`, without lease, attempts + 1 and
-  // first_failure_at = now unless an earlier failure is on record (in the row
-  // or in `volume`: the greater count and the earlier time win); since is the
-  // first failure. Returns the row as it stands now.
+  // Upserts `volume`, whose attempts include the one that failed, with state
+  // `waiting`, without lease, first_failure_at = now unless an earlier one is
+  // on record (in the row or in `volume`: the greater count and the earlier
+  // times win); since is the first failure. Returns the row as it stands now.
   absl::StatusOr<VolumeRow> RecordFailure(const VolumeRow& volume,
                                           absl::Time now);
 

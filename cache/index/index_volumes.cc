@@ -28,13 +28,24 @@ void KeepFailures(const std::optional<VolumeRow>& before, VolumeRow& row) {
     row.first_failure_at =
         std::min(row.first_failure_at, before->first_failure_at);
   }
-  if (row.reason.empty()) row.reason = before->reason;
+  if (row.first_failure_uptime == absl::ZeroDuration()) {
+    row.first_failure_uptime = before->first_failure_uptime;
+  } else if (before->first_failure_uptime != absl::ZeroDuration()) {
+    row.first_failure_uptime =
+        std::min(row.first_failure_uptime, before->first_failure_uptime);
+  }
+  if (row.reason.empty()) {
+    row.reason = before->reason;
+    row.cause = before->cause;
+  }
 }
 
 // The times that a caller's row carries, as they will be read back.
 VolumeRow WithRowPrecision(VolumeRow row) {
   row.since = ToRowPrecision(row.since);
   row.first_failure_at = ToRowPrecision(row.first_failure_at);
+  row.first_failure_uptime =
+      absl::Floor(row.first_failure_uptime, absl::Milliseconds(1));
   return row;
 }
 
@@ -61,11 +72,14 @@ absl::StatusOr<References> PickLease(const Statements& sql,
   Query query(sql.pick_lease);
   ASSIGN_OR_RETURN(const bool found, query.Text(":dynakube", dynakube).Step());
   if (!found) {
-    return absl::NotFoundError(NotSetUp(dynakube, "no such DynaKube"));
+    return WithCause(
+        absl::NotFoundError(NotSetUp(dynakube, "no such DynaKube")),
+        Cause::kNoDynakube);
   }
   if (query.TimeAt(2) != absl::InfinitePast()) {
-    return absl::NotFoundError(
-        NotSetUp(dynakube, "deleted: no such DynaKube any more"));
+    return WithCause(absl::NotFoundError(NotSetUp(
+                         dynakube, "deleted: no such DynaKube any more")),
+                     Cause::kNoDynakube);
   }
   References picked = {.agent_id = query.TextAt(3),
                        .config_id = query.TextAt(4)};
@@ -73,19 +87,19 @@ absl::StatusOr<References> PickLease(const Statements& sql,
   const std::string reason = query.TextAt(1);
   const std::string cause =
       reason.empty() ? state : absl::StrCat(state, ": ", reason);
-  if (picked.agent_id.empty()) {
-    return absl::FailedPreconditionError(NotSetUp(dynakube, cause));
-  }
+  const auto no_agent = [&](absl::string_view why) {
+    return WithCause(absl::FailedPreconditionError(NotSetUp(dynakube, why)),
+                     Cause::kNoAgent);
+  };
+  if (picked.agent_id.empty()) return no_agent(cause);
   const std::string missing = Name(TreeState::kMissing);
   if (query.TextAt(5) == missing) {
-    return absl::FailedPreconditionError(
-        NotSetUp(dynakube, absl::StrCat(cause, ": agent ", picked.agent_id,
-                                        " is missing on disk")));
+    return no_agent(absl::StrCat(cause, ": agent ", picked.agent_id,
+                                 " is missing on disk"));
   }
   if (!picked.config_id.empty() && query.TextAt(6) == missing) {
-    return absl::FailedPreconditionError(NotSetUp(
-        dynakube, absl::StrCat(cause, ": configuration ", picked.config_id,
-                               " is missing on disk")));
+    return no_agent(absl::StrCat(cause, ": configuration ", picked.config_id,
+                                 " is missing on disk"));
   }
   return picked;
 }
@@ -99,6 +113,7 @@ absl::Status StoreNotice(const Statements& sql, const VolumeRow& row,
                       .Text(":pod_uid", row.pod_uid)
                       .Text(":dynakube", row.dynakube)
                       .Text(":reason", row.reason)
+                      .Text(":cause", Name(row.cause))
                       .Time(":at", now)
                       .Run());
   return Query(sql.trim_notices)
@@ -178,7 +193,6 @@ absl::StatusOr<VolumeRow> Index::RecordFailure(const VolumeRow& volume,
         ASSIGN_OR_RETURN(const std::optional<VolumeRow> before,
                          LoadVolume(session.sql, row.id));
         KeepFailures(before, row);
-        ++row.attempts;
         if (row.first_failure_at == absl::InfinitePast()) {
           row.first_failure_at = ToRowPrecision(now);
         }

@@ -230,7 +230,11 @@ absl::StatusOr<VolumeRow> ReadVolumeRecord(const Layout& layout,
       .reason = record.reason(),
       .attempts = record.attempts(),
       .first_failure_at = FromTimestamp(record.has_first_failure_at(),
-                                        record.first_failure_at())};
+                                        record.first_failure_at()),
+      .first_failure_uptime =
+          absl::Milliseconds(record.first_failure_uptime_ms()),
+      .cause = ParseCause(record.cause()).value_or(Cause::kOther),
+      .covers = record.covers()};
 }
 
 absl::Status WriteVolumeRecord(const Layout& layout, const VolumeRow& row,
@@ -251,6 +255,10 @@ absl::Status WriteVolumeRecord(const Layout& layout, const VolumeRow& row,
   record.set_boot_id(row.boot_id);
   record.set_reason(ToUtf8(row.reason));
   record.set_attempts(row.attempts);
+  record.set_first_failure_uptime_ms(
+      absl::ToInt64Milliseconds(row.first_failure_uptime));
+  record.set_cause(Name(row.cause));
+  record.set_covers(row.covers);
   if (row.since != absl::InfinitePast()) {
     *record.mutable_since() = ToTimestamp(row.since);
   }

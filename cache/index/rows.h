@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "cache/index/cause.h"
 
 namespace oneagent {
 
@@ -97,7 +98,13 @@ struct VolumeRow {
   absl::Time since = absl::InfinitePast();
   std::string reason = {};
   int32_t attempts = 0;
-  absl::Time first_failure_at = absl::InfinitePast();
+  absl::Time first_failure_at = absl::InfinitePast();  // for people
+  // The same on the clock that nobody sets: time since boot_id's boot. Patience
+  // counts by it. Zero: no failure, or a row of an older program.
+  absl::Duration first_failure_uptime = absl::ZeroDuration();
+  Cause cause = Cause::kNone;  // of `reason`
+  // Published empty over what somebody else had put into the target.
+  bool covers = false;
 
   bool operator==(const VolumeRow&) const = default;
 };
@@ -114,6 +121,7 @@ struct NoticeRow {
   std::string pod_uid = {};
   std::string dynakube = {};
   std::string reason = {};
+  Cause cause = Cause::kNone;
   absl::Time at = absl::InfinitePast();
 
   bool operator==(const NoticeRow&) const = default;

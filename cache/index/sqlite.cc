@@ -72,7 +72,17 @@ absl::Status SqliteStatus(sqlite3* db, int code, absl::string_view object) {
       db != nullptr && (sqlite3_errcode(db) & 0xff) == primary;
   const char* const cause =
       own_words ? sqlite3_errmsg(db) : sqlite3_errstr(code);
-  return absl::Status(CodeOf(code), absl::StrCat(object, ": ", cause));
+  absl::Status status(CodeOf(code), absl::StrCat(object, ": ", cause));
+  switch (primary) {
+    case SQLITE_FULL:
+      return WithErrno(std::move(status), ENOSPC);
+    case SQLITE_IOERR:
+      return WithErrno(std::move(status), EIO);
+    case SQLITE_READONLY:
+      return WithErrno(std::move(status), EROFS);
+    default:
+      return status;
+  }
 }
 
 // ---- Database

@@ -97,7 +97,16 @@ CREATE TABLE notices (
 PRAGMA user_version = 1;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1};
+constexpr char kVersion2[] = R"sql(
+ALTER TABLE volumes ADD COLUMN first_failure_uptime INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE volumes ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE volumes ADD COLUMN covers INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notices ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+
+PRAGMA user_version = 2;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2};
 
 struct NamedStatement {
   Statement Statements::*member;
@@ -116,18 +125,22 @@ constexpr NamedStatement kStatements[] = {
     {&Statements::get_volume,
      "SELECT id, pod, namespace, pod_uid, dynakube, mode, read_only, target,"
      " state, agent_id, config_id, host_storage, boot_id, since, reason,"
-     " attempts, first_failure_at FROM volumes WHERE id = :id"},
+     " attempts, first_failure_at, first_failure_uptime, cause, covers"
+     " FROM volumes WHERE id = :id"},
     {&Statements::list_volumes,
      "SELECT id, pod, namespace, pod_uid, dynakube, mode, read_only, target,"
      " state, agent_id, config_id, host_storage, boot_id, since, reason,"
-     " attempts, first_failure_at FROM volumes ORDER BY id"},
+     " attempts, first_failure_at, first_failure_uptime, cause, covers"
+     " FROM volumes ORDER BY id"},
     {&Statements::put_volume,
      "INSERT INTO volumes (id, pod, namespace, pod_uid, dynakube, mode,"
      " read_only, target, state, agent_id, config_id, host_storage, boot_id,"
-     " since, reason, attempts, first_failure_at)"
+     " since, reason, attempts, first_failure_at, first_failure_uptime, cause,"
+     " covers)"
      " VALUES (:id, :pod, :namespace, :pod_uid, :dynakube, :mode, :read_only,"
      " :target, :state, :agent_id, :config_id, :host_storage, :boot_id, :since,"
-     " :reason, :attempts, :first_failure_at)"
+     " :reason, :attempts, :first_failure_at, :first_failure_uptime, :cause,"
+     " :covers)"
      " ON CONFLICT (id) DO UPDATE SET pod = excluded.pod,"
      " namespace = excluded.namespace, pod_uid = excluded.pod_uid,"
      " dynakube = excluded.dynakube, mode = excluded.mode,"
@@ -136,10 +149,13 @@ constexpr NamedStatement kStatements[] = {
      " config_id = excluded.config_id, host_storage = excluded.host_storage,"
      " boot_id = excluded.boot_id, since = excluded.since,"
      " reason = excluded.reason, attempts = excluded.attempts,"
-     " first_failure_at = excluded.first_failure_at"},
+     " first_failure_at = excluded.first_failure_at,"
+     " first_failure_uptime = excluded.first_failure_uptime,"
+     " cause = excluded.cause, covers = excluded.covers"},
     {&Statements::mark_mounted,
      "UPDATE volumes SET state = 'mounted', reason = '', attempts = 0,"
-     " first_failure_at = NULL, since = :now"
+     " first_failure_at = NULL, first_failure_uptime = 0, cause = '',"
+     " since = :now"
      " WHERE id = :id AND state IN ('mounting', 'mounted')"},
     {&Statements::delete_volume, "DELETE FROM volumes WHERE id = :id"},
     {&Statements::pick_lease,
@@ -245,13 +261,14 @@ constexpr NamedStatement kStatements[] = {
 
     {&Statements::put_notice,
      "INSERT INTO notices (volume_id, pod, namespace, pod_uid, dynakube,"
-     " reason, at) VALUES (:volume_id, :pod, :namespace, :pod_uid, :dynakube,"
-     " :reason, :at)"},
+     " reason, cause, at) VALUES (:volume_id, :pod, :namespace, :pod_uid,"
+     " :dynakube, :reason, :cause, :at)"},
     {&Statements::trim_notices,
      "DELETE FROM notices WHERE at < :oldest"
      " OR seq <= (SELECT max(seq) FROM notices) - :most"},
     {&Statements::list_notices,
-     "SELECT seq, volume_id, pod, namespace, pod_uid, dynakube, reason, at"
+     "SELECT seq, volume_id, pod, namespace, pod_uid, dynakube, reason, cause,"
+     " at"
      " FROM notices ORDER BY seq"},
     {&Statements::delete_notices, "DELETE FROM notices WHERE seq <= :seq"},
     {&Statements::delete_notice, "DELETE FROM notices WHERE seq = :seq"},

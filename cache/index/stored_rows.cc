@@ -24,6 +24,11 @@ absl::Status Touch(const Statement& statement, absl::string_view before,
   return Query(statement).Text(":id", before).Time(":now", now).Run();
 }
 
+// A word that this program does not know says less, not that the row is wrong.
+Cause CauseAt(const Query& query, int column) {
+  return ParseCause(query.TextAt(column)).value_or(Cause::kOther);
+}
+
 }  // namespace
 
 absl::StatusOr<AgentRow> AgentAt(const Query& query) {
@@ -93,7 +98,10 @@ absl::StatusOr<VolumeRow> VolumeAt(const Query& query) {
                    .since = query.TimeAt(13),
                    .reason = query.TextAt(14),
                    .attempts = static_cast<int32_t>(query.IntAt(15)),
-                   .first_failure_at = query.TimeAt(16)};
+                   .first_failure_at = query.TimeAt(16),
+                   .first_failure_uptime = absl::Milliseconds(query.IntAt(17)),
+                   .cause = CauseAt(query, 18),
+                   .covers = query.IntAt(19) != 0};
 }
 
 absl::StatusOr<NoticeRow> NoticeAt(const Query& query) {
@@ -104,7 +112,8 @@ absl::StatusOr<NoticeRow> NoticeAt(const Query& query) {
                    .pod_uid = query.TextAt(4),
                    .dynakube = query.TextAt(5),
                    .reason = query.TextAt(6),
-                   .at = query.TimeAt(7)};
+                   .cause = CauseAt(query, 7),
+                   .at = query.TimeAt(8)};
 }
 
 absl::StatusOr<std::string> LoadMeta(const Statements& statements,
@@ -184,6 +193,10 @@ absl::Status StoreVolume(const Statements& statements, const VolumeRow& row) {
       .Text(":reason", row.reason)
       .Int(":attempts", row.attempts)
       .Time(":first_failure_at", row.first_failure_at)
+      .Int(":first_failure_uptime",
+           absl::ToInt64Milliseconds(row.first_failure_uptime))
+      .Text(":cause", Name(row.cause))
+      .Int(":covers", row.covers ? 1 : 0)
       .Run();
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "cache/inspect/diagnose.h"
 #include "cache/inspect/table.h"
+#include "csi/volume_verdict.h"
 
 namespace oneagent {
 namespace {
@@ -77,21 +78,68 @@ class VolumeDiagnosis {
     } else if (found != facts_.disk.volumes.end() && found->second.ok()) {
       CompareWithRecord(row, *found->second);
     }
-    switch (row.state) {
-      case VolumeState::kWaiting:
+    const Verdict verdict = VerdictOn(row, found);
+    switch (verdict.fate) {
+      case Fate::kOfEarlierBoot:
+        Add("volume-of-earlier-boot", row,
+            "its mount went with the reboot, its row did not", kRestartMounter);
+        return;
+      case Fate::kWaiting:
         CheckPatience("volume-waiting", row, row.first_failure_at);
         return;
-      case VolumeState::kEmpty:
-        Add("volume-empty", row, "started without an agent: " + row.reason,
-            kRestartPod);
-        break;
-      case VolumeState::kMounting:
+      case Fate::kUnfinished:
         CheckPatience("volume-mounting", row, row.since);
+        return;
+      case Fate::kEmpty:
+        Add("volume-empty", row,
+            "started without an agent: " + verdict.volume.reason, kRestartPod);
         break;
-      case VolumeState::kMounted:
+      case Fate::kLost:
+        AddNotMounted("volume-not-mounted", row, "nothing is mounted at ");
+        break;
+      case Fate::kMounted:
+      case Fate::kForeign:
+        if (MountedAt(row).ours == 0) {
+          AddNotMounted("volume-foreign-mount", row,
+                        "something that is not ours is mounted at ");
+        }
+        break;
+      case Fate::kNothing:
+      case Fate::kInDoubt:
         break;
     }
-    CheckMount(row);
+    const Mounted mounted = MountedAt(row);
+    if (mounted.ours > 1) {
+      Add("volume-stacked", row,
+          absl::StrCat("mounted ", mounted.ours, " times at ", row.target),
+          "delete the pod: unpublish unmounts all of them");
+    }
+  }
+
+  Mounted MountedAt(const VolumeRow& row) const {
+    const auto it = mounted_.find(Resolved(row.target));
+    return it == mounted_.end() ? Mounted() : it->second;
+  }
+
+  using Records = std::map<std::string, absl::StatusOr<VolumeRow>>;
+  Verdict VerdictOn(const VolumeRow& row, Records::const_iterator record) {
+    Evidence evidence{.row = row};
+    if (record != facts_.disk.volumes.end() && record->second.ok()) {
+      evidence.record = *record->second;
+    }
+    const Mounted mounted = MountedAt(row);
+    evidence.target = !facts_.mounts.status.ok() ? TargetView::kUnknown
+                      : mounted.ours > 0         ? TargetView::kMount
+                      : mounted.all > 0          ? TargetView::kForeign
+                                                 : TargetView::kDirectory;
+    return Judge(evidence, facts_.boot_id);
+  }
+
+  void AddNotMounted(std::string check, const VolumeRow& row,
+                     absl::string_view what) {
+    Add(std::move(check), row, absl::StrCat(what, row.target),
+        "run doctor where the kubelet's mounts are visible; if it stays, "
+        "delete the pod");
   }
 
   void CheckPatience(const std::string& check, const VolumeRow& row,
@@ -103,32 +151,6 @@ class VolumeDiagnosis {
             row.attempts,
             row.attempts == 1 ? " attempt: " : " attempts: ", row.reason),
         "put right what the reason names; kubelet tries again by itself");
-  }
-
-  void CheckMount(const VolumeRow& row) {
-    if (row.boot_id != facts_.boot_id) {
-      Add("volume-of-earlier-boot", row,
-          "its mount went with the reboot, its row did not", kRestartMounter);
-      return;
-    }
-    // An empty volume may be a plain directory, a mounting one not there yet.
-    if (!facts_.mounts.status.ok()) return;
-    const auto it = mounted_.find(Resolved(row.target));
-    const Mounted mounted = it == mounted_.end() ? Mounted() : it->second;
-    if (mounted.ours == 0 && row.state == VolumeState::kMounted) {
-      Add(mounted.all == 0 ? "volume-not-mounted" : "volume-foreign-mount", row,
-          absl::StrCat(mounted.all == 0
-                           ? "nothing is mounted at "
-                           : "something that is not ours is mounted at ",
-                       row.target),
-          "run doctor where the kubelet's mounts are visible; if it stays, "
-          "delete the pod");
-    }
-    if (mounted.ours > 1) {
-      Add("volume-stacked", row,
-          absl::StrCat("mounted ", mounted.ours, " times at ", row.target),
-          "delete the pod: unpublish unmounts all of them");
-    }
   }
 
   void CompareWithRecord(const VolumeRow& row, const VolumeRow& record) {

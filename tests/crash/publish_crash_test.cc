@@ -143,7 +143,7 @@ class PublishCrashTest : public testing::TestWithParam<Crash> {
   }
 
   void ExpectNothingAfterUnpublish() {
-    EXPECT_OK(world_.publisher->Unpublish(request_.volume_id, world_.Target(1))
+    EXPECT_OK(world_.unpublisher->Unpublish(request_.volume_id, world_.Target(1))
                   .status);
     EXPECT_EQ(MountsAtTarget(), 0);
     EXPECT_FALSE(world_.Exists(world_.Target(1)));
@@ -286,7 +286,7 @@ class DiedInUnpublish : public PublishCrashTest {};
 TEST_P(DiedInUnpublish, UnpublishAgainComesToNothing) {
   ASSERT_OK(world_.publisher->Publish(request_));
   DieIn([this] {
-    (void)world_.publisher->Unpublish(request_.volume_id, world_.Target(1));
+    (void)world_.unpublisher->Unpublish(request_.volume_id, world_.Target(1));
   });
   Recover();
   ExpectNothingAfterUnpublish();
@@ -295,7 +295,7 @@ TEST_P(DiedInUnpublish, UnpublishAgainComesToNothing) {
 TEST_P(DiedInUnpublish, PublishAgainComesToOneMount) {
   ASSERT_OK(world_.publisher->Publish(request_));
   DieIn([this] {
-    (void)world_.publisher->Unpublish(request_.volume_id, world_.Target(1));
+    (void)world_.unpublisher->Unpublish(request_.volume_id, world_.Target(1));
   });
   Recover();
   ExpectMounted();

@@ -9,7 +9,7 @@
 #include "base/durable_file.h"
 #include "base/metrics.h"
 #include "cache/provisioner/provisioner_metrics.h"
-#include "csi/call_cause.h"
+#include "cache/index/cause.h"
 #include "csi/mounter_metrics.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -32,7 +32,7 @@ TEST(MetricsDocTest, TheDocumentIsWhatTheTablesSay) {
 }
 
 TEST(MetricsDocTest, EveryCauseIsExplained) {
-  for (const std::string& cause : CallCauseNames()) {
+  for (const std::string& cause : CauseNames()) {
     EXPECT_THAT(MetricsDoc(),
                 testing::HasSubstr(absl::StrCat("\n| `", cause, "` | ")));
   }

@@ -15,6 +15,12 @@ class FakeClock final : public Clock {
     MutexLock lock(mu_);
     return now_;
   }
+  // Starts at an hour.
+  absl::Duration Uptime() const override {
+    MutexLock lock(mu_);
+    return uptime_;
+  }
+  // Somebody sets the wall clock: the time since the boot goes on as it did.
   void Set(absl::Time now) {
     MutexLock lock(mu_);
     now_ = now;
@@ -22,11 +28,13 @@ class FakeClock final : public Clock {
   void Advance(absl::Duration by) {
     MutexLock lock(mu_);
     now_ += by;
+    uptime_ += by;
   }
 
  private:
   mutable Mutex mu_;
   absl::Time now_ ABSL_GUARDED_BY(mu_) = absl::FromUnixSeconds(1795341600);
+  absl::Duration uptime_ ABSL_GUARDED_BY(mu_) = absl::Hours(1);
 };
 
 }  // namespace oneagent

@@ -27,6 +27,38 @@ const char* Name(FakeMounter::Verb verb) {
   return "?";
 }
 
+MountEntry Entry(const std::string& path, const FakeMounter::Mount& mount) {
+  MountEntry entry{.root = "/",
+                   .mount_point = path,
+                   .options = mount.read_only ? "ro" : "rw",
+                   .fs_type = "ext4",
+                   .source = "/dev/vda",
+                   .super_options = mount.read_only ? "ro" : "rw"};
+  switch (mount.kind) {
+    case FakeMounter::Kind::kOverlay:
+      entry.fs_type = "overlay";
+      entry.source = kMountSource;
+      for (const std::string& layer : mount.plan.lower) {
+        absl::StrAppend(&entry.super_options, ",lowerdir+=", layer);
+      }
+      if (!mount.plan.upper.empty()) {
+        absl::StrAppend(&entry.super_options, ",upperdir=", mount.plan.upper,
+                        ",workdir=", mount.plan.work);
+      }
+      break;
+    case FakeMounter::Kind::kEmpty:
+      entry.fs_type = "tmpfs";
+      entry.source = kMountSource;
+      break;
+    case FakeMounter::Kind::kStorage:
+      entry.root = mount.storage;
+      break;
+    case FakeMounter::Kind::kForeign:
+      break;
+  }
+  return entry;
+}
+
 }  // namespace
 
 absl::Status FakeMounter::Begin(Verb verb, const MountTarget& target) {
@@ -114,6 +146,15 @@ absl::Status FakeMounter::Unmount(const MountTarget& target) {
   }
   table_.erase(found);
   return absl::OkStatus();
+}
+
+std::vector<MountEntry> FakeMounter::Table() const {
+  MutexLock lock(mu_);
+  std::vector<MountEntry> entries;
+  for (const auto& [path, stack] : table_) {
+    for (const Mount& mount : stack) entries.push_back(Entry(path, mount));
+  }
+  return entries;
 }
 
 void FakeMounter::FailNext(Verb verb, const absl::Status& error, int times) {

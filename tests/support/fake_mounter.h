@@ -56,6 +56,10 @@ class FakeMounter final : public Mounter {
   absl::StatusOr<bool> IsMounted(const MountTarget& target) override;
   absl::Status Unmount(const MountTarget& target) override;
 
+  // As the kernel's mount table would show them. Storage and foreign mounts
+  // have a source of their own.
+  std::vector<MountEntry> Table() const;
+
   // The next `times` calls of `verb` answer `error` and change nothing.
   void FailNext(Verb verb, const absl::Status& error, int times = 1);
   // Every call of `verb` answers `error` until Heal.

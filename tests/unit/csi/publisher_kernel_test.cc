@@ -75,7 +75,8 @@ class PublisherKernelTest : public testing::Test {
     return Publish(world_.Request(pod));
   }
   absl::Status Unpublish(int pod) {
-    return world_.publisher->Unpublish(world_.VolumeId(pod), world_.Target(pod))
+    return world_.unpublisher
+        ->Unpublish(world_.VolumeId(pod), world_.Target(pod))
         .status;
   }
 

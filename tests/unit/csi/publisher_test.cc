@@ -242,8 +242,9 @@ TEST_F(PublisherTest, VolumeMovesToAnotherTargetWhenTheOldOneIsGone) {
 
 TEST_F(PublisherTest, UnknownMountStateLeavesRecordAndLeaseAlone) {
   EXPECT_OK(Publish(1));
-  world_.fake.FailNext(Verb::kIsMounted, absl::InternalError("no answer"));
+  world_.fake.FailAlways(Verb::kIsMounted, absl::InternalError("no answer"));
   EXPECT_THAT(Publish(1), StatusIs(kUnavailable, HasSubstr("no answer")));
+  world_.fake.Heal();
   EXPECT_EQ(world_.StateOf(world_.VolumeId(1)), "mounted");
   EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
 }

@@ -65,8 +65,7 @@ class ServicesTest : public testing::Test {
               .level = LogLevel::kDebug,
               .fd = fileno(log_file_)},
              system_clock_),
-        stats_({}, world_.layout, *world_.index, world_.fake, *world_.targets,
-               world_.clock),
+        stats_({}, *world_.context),
         queue_(std::make_unique<WorkQueue>(kWorkers)),
         stats_queue_(std::make_unique<WorkQueue>(1)) {}
 
@@ -75,6 +74,8 @@ class ServicesTest : public testing::Test {
     services.push_back(NewIdentityService(log_));
     services.push_back(NewNodeService({.node_id = "node-1",
                                        .publisher = *world_.publisher,
+                                       .unpublisher = *world_.unpublisher,
+                                       .book = *world_.book,
                                        .stats = stats_,
                                        .volume_queue = *queue_,
                                        .stats_queue = *stats_queue_,

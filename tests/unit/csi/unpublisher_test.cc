@@ -31,7 +31,8 @@ class UnpublisherTest : public testing::Test {
     world_.SetTenant("dk", kAgent1);
   }
   absl::Status Unpublish(int pod) {
-    return world_.publisher->Unpublish(world_.VolumeId(pod), world_.Target(pod))
+    return world_.unpublisher
+        ->Unpublish(world_.VolumeId(pod), world_.Target(pod))
         .status;
   }
   void Publish(int pod) {
@@ -63,14 +64,14 @@ TEST_F(UnpublisherTest, SaysWhatWasOnRecordAlsoWhenItFails) {
                        absl::UnavailableError("busy"));
   for (const auto want : {kUnavailable, absl::StatusCode::kOk}) {
     const UnpublishResult result =
-        world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1));
+        world_.unpublisher->Unpublish(world_.VolumeId(1), world_.Target(1));
     EXPECT_THAT(result.status, StatusIs(want));
     ASSERT_TRUE(result.known.has_value());
     EXPECT_EQ(result.known->pod, world_.Request(1).pod);
     EXPECT_EQ(result.known->dynakube, "dk");
   }
   EXPECT_EQ(
-      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).known,
+      world_.unpublisher->Unpublish(world_.VolumeId(1), world_.Target(1)).known,
       std::nullopt);
 }
 
@@ -95,7 +96,7 @@ TEST_F(UnpublisherTest, IdThatIsNoDirectoryNameIsUnknown) {
   world_.dir.WriteFile("data/precious", "");
   world_.Request(1);
   EXPECT_OK(
-      world_.publisher->Unpublish("../precious", world_.Target(1)).status);
+      world_.unpublisher->Unpublish("../precious", world_.Target(1)).status);
   EXPECT_TRUE(world_.Exists(world_.dir.Path("data/precious")));
 }
 
@@ -176,7 +177,8 @@ TEST_F(UnpublisherTest, AnotherTargetThanTheEmptyOneIsNeverEmptied) {
   world_.Request(2);
   world_.dir.WriteFile(Relative(world_.Target(2)) + "/theirs", "");
   EXPECT_THAT(
-      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(2)).status,
+      world_.unpublisher->Unpublish(world_.VolumeId(1), world_.Target(2))
+          .status,
       StatusIs(kUnavailable, HasSubstr("theirs")));
   EXPECT_TRUE(world_.Exists(world_.Target(2) + "/theirs"));
 }
@@ -192,15 +194,15 @@ TEST_F(UnpublisherTest, TargetThatIsALinkIsNotFollowed) {
 TEST_F(UnpublisherTest, TargetOutsideKubeletsDirectoryIsNotTouched) {
   const std::string outside = world_.dir.MakeDir("outside");
   world_.fake.AddForeignMount(outside);
-  EXPECT_THAT(world_.publisher->Unpublish("some-volume", outside).status,
+  EXPECT_THAT(world_.unpublisher->Unpublish("some-volume", outside).status,
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(world_.fake.MountsAt(outside), SizeIs(1));
   EXPECT_TRUE(world_.Exists(outside));
-  EXPECT_OK(world_.publisher
+  EXPECT_OK(world_.unpublisher
                 ->Unpublish("some-volume", world_.dir.Path("outside/gone"))
                 .status);
   EXPECT_THAT(
-      world_.publisher->Unpublish("some-volume", std::string("/x\0y", 4))
+      world_.unpublisher->Unpublish("some-volume", std::string("/x\0y", 4))
           .status,
       StatusIs(absl::StatusCode::kInvalidArgument));
 }
@@ -208,8 +210,8 @@ TEST_F(UnpublisherTest, TargetOutsideKubeletsDirectoryIsNotTouched) {
 TEST_F(UnpublisherTest, RecordedTargetIsTakenDownAsWell) {
   Publish(1);
   world_.Request(2);
-  EXPECT_OK(
-      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(2)).status);
+  EXPECT_OK(world_.unpublisher->Unpublish(world_.VolumeId(1), world_.Target(2))
+                .status);
   EXPECT_THAT(world_.fake.MountedPaths(), IsEmpty());
   EXPECT_FALSE(world_.Exists(world_.Target(1)));
   EXPECT_EQ(world_.LeasesOf(kAgent1), 0);

@@ -55,14 +55,14 @@ TEST_F(UnrecordedTest, EmptyVolumeGetsItsRowAndOneNotice) {
   world_.BreakIndex();
   ASSERT_THAT(Publish(1, absl::ZeroDuration()),
               IsOkAndHolds(PublishOutcome::kEmpty));
-  EXPECT_THAT(world_.publisher->ListUnrecorded(), ElementsAre(id_));
-  EXPECT_THAT(world_.publisher->FlushUnrecorded(id_), StatusIs(kUnavailable));
-  EXPECT_THAT(world_.publisher->ListUnrecorded(), ElementsAre(id_));
+  EXPECT_THAT(world_.book->ListUnrecorded(), ElementsAre(id_));
+  EXPECT_THAT(world_.book->Flush(id_), StatusIs(kUnavailable));
+  EXPECT_THAT(world_.book->ListUnrecorded(), ElementsAre(id_));
   world_.HealIndex();
-  EXPECT_OK(world_.publisher->FlushUnrecorded(id_));
+  EXPECT_OK(world_.book->Flush(id_));
   EXPECT_EQ(world_.StateOf(id_), "empty");
-  EXPECT_THAT(world_.publisher->ListUnrecorded(), IsEmpty());
-  EXPECT_OK(world_.publisher->FlushUnrecorded(id_));
+  EXPECT_THAT(world_.book->ListUnrecorded(), IsEmpty());
+  EXPECT_OK(world_.book->Flush(id_));
   EXPECT_THAT(world_.index->ListNotices(), IsOkAndHolds(SizeIs(1)));
 }
 
@@ -73,7 +73,7 @@ TEST_F(UnrecordedTest, FailuresAreCountedOnceEach) {
   world_.clock.Advance(absl::Minutes(1));
   EXPECT_THAT(Publish(1), StatusIs(kUnavailable));
   world_.HealIndex();
-  EXPECT_OK(world_.publisher->FlushUnrecorded(id_));
+  EXPECT_OK(world_.book->Flush(id_));
   const std::optional<VolumeRow> row = world_.Row(id_);
   ASSERT_TRUE(row.has_value());
   EXPECT_EQ(row->state, VolumeState::kWaiting);
@@ -85,25 +85,16 @@ TEST_F(UnrecordedTest, UnpublishedVolumeIsNotPutOnRecord) {
   world_.BreakIndex();
   ASSERT_THAT(Publish(1, absl::ZeroDuration()),
               IsOkAndHolds(PublishOutcome::kEmpty));
-  EXPECT_OK(world_.publisher->Unpublish(id_, world_.Target(1)).status);
+  EXPECT_OK(world_.unpublisher->Unpublish(id_, world_.Target(1)).status);
   world_.HealIndex();
-  EXPECT_OK(world_.publisher->FlushUnrecorded(id_));
+  EXPECT_OK(world_.book->Flush(id_));
   EXPECT_EQ(world_.StateOf(id_), "none");
-}
-
-TEST_F(UnrecordedTest, IndexThatWouldNotTakeTheFailureIsNotAskedAgain) {
-  world_.BreakIndex();
-  ArmFailpoint("empty:3", [this] { world_.HealIndex(); });
-  ASSERT_THAT(Publish(1, absl::ZeroDuration()),
-              IsOkAndHolds(PublishOutcome::kEmpty));
-  EXPECT_EQ(world_.StateOf(id_), "none");
-  EXPECT_THAT(world_.publisher->ListUnrecorded(), ElementsAre(id_));
 }
 
 TEST_F(UnrecordedTest, WaitForATurnCountsFromWhenTheCallCame) {
   BreakMounts();
-  world_.publisher->NoteWaiting(id_, absl::Minutes(9));
-  world_.publisher->NoteWaiting(id_, absl::Minutes(2));
+  world_.book->NoteWaiting(id_, absl::Minutes(9));
+  world_.book->NoteWaiting(id_, absl::Minutes(2));
   EXPECT_THAT(Publish(1), StatusIs(kUnavailable));
   EXPECT_EQ(world_.Row(id_)->first_failure_at,
             world_.clock.Now() - absl::Minutes(9));
@@ -112,10 +103,10 @@ TEST_F(UnrecordedTest, WaitForATurnCountsFromWhenTheCallCame) {
 }
 
 TEST_F(UnrecordedTest, WaitForATurnEndsWithThePublish) {
-  world_.publisher->NoteWaiting(id_, absl::Hours(1));
+  world_.book->NoteWaiting(id_, absl::Hours(1));
   EXPECT_THAT(Publish(1), IsOkAndHolds(PublishOutcome::kMounted));
   // Asked for twice, the second time without a turn.
-  world_.publisher->NoteWaiting(id_, absl::Hours(1));
+  world_.book->NoteWaiting(id_, absl::Hours(1));
   EXPECT_THAT(Publish(1), IsOkAndHolds(PublishOutcome::kAlreadyPublished));
   world_.fake.LoseMounts();
   BreakMounts();
@@ -135,12 +126,7 @@ TEST_F(UnrecordedTest, StatsKnowWhatTheIndexMissed) {
   ASSERT_THAT(Publish(1, absl::ZeroDuration()),
               IsOkAndHolds(PublishOutcome::kEmpty));
   world_.HealIndex();
-  VolumeStats stats({.find_unrecorded =
-                         [this](absl::string_view volume_id) {
-                           return world_.publisher->FindUnrecorded(volume_id);
-                         }},
-                    world_.layout, *world_.index, world_.fake, *world_.targets,
-                    world_.clock);
+  VolumeStats stats({}, *world_.context);
   ASSERT_OK_AND_ASSIGN(const VolumeFigures figures,
                        stats.Get(id_, request.target_path));
   EXPECT_TRUE(figures.is_abnormal);
@@ -155,8 +141,7 @@ TEST_F(UnrecordedTest, StatsOfALaterProcessReadTheRecord) {
   world_.HealIndex();
   world_.Restart();
   ASSERT_EQ(world_.StateOf(id_), "waiting");
-  VolumeStats stats({}, world_.layout, *world_.index, world_.fake,
-                    *world_.targets, world_.clock);
+  VolumeStats stats({}, *world_.context);
   ASSERT_OK_AND_ASSIGN(const VolumeFigures figures,
                        stats.Get(id_, world_.Target(1)));
   EXPECT_TRUE(figures.is_abnormal);

@@ -91,32 +91,66 @@ TEST_F(VolumeCollectorTest, InDoubtNothingIsCollected) {
   Publish(1);
   LosePod(1);
   // Not reconciled in this boot.
-  VolumeCollector other({.boot_id = "boot-9"}, world_.layout, *world_.index,
-                        world_.mounter(), *world_.targets);
+  const std::string other_boot = "boot-9";
+  VolumeContext elsewhere = {.layout = world_.layout,
+                             .boot_id = other_boot,
+                             .index = *world_.index,
+                             .book = *world_.book,
+                             .mounter = world_.mounter(),
+                             .targets = *world_.targets,
+                             .mounted = *world_.mounted_volumes,
+                             .clock = world_.clock,
+                             .request_reconcile = [] {}};
+  VolumeCollector other({}, elsewhere);
   EXPECT_THAT(other.RunOnce(absl::Now()),
               IsOkAndHolds(VolumeCollection{.in_doubt = true}));
   // The volume is busy.
   VolumeCollector busy(
-      {.boot_id = world_.boot_id}, world_.layout, *world_.index,
-      world_.mounter(), *world_.targets,
+      {}, *world_.context,
       [](const std::string&, const std::function<void()>&) { return false; });
   EXPECT_THAT(busy.RunOnce(absl::Now()), IsOkAndHolds(VolumeCollection{}));
   EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
   // The index cannot be asked.
   world_.BreakIndex();
-  VolumeCollector blind({.boot_id = world_.boot_id}, world_.layout,
-                        *world_.index, world_.mounter(), *world_.targets);
+  VolumeCollector blind({}, *world_.context);
   EXPECT_THAT(blind.RunOnce(absl::Now()),
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_TRUE(world_.Exists(world_.layout.VolumeDir(world_.VolumeId(1))));
+}
+
+// Paths say that the pod is gone; its mount stands, and processes use it.
+TEST_F(VolumeCollectorTest, VolumeWhosePodsDirectoryIsHiddenIsNotCollected) {
+  Publish(1);
+  std::vector<MountEntry> table = world_.fake.Table();
+  ASSERT_THAT(table, SizeIs(1));
+  std::filesystem::rename(world_.kubelet + "/pods", world_.kubelet + "/old");
+  world_.dir.MakeDir("kubelet/pods");
+  table[0].mount_point = world_.kubelet + "/old/somewhere";
+  // One whose layers name it, and one that names its agent only.
+  for (const bool names_volume : {true, false}) {
+    if (!names_volume) {
+      table[0].super_options =
+          absl::StrCat("ro,lowerdir+=", world_.layout.AgentTree(kAgent1));
+    }
+    world_.mounts = table;
+    EXPECT_EQ(world_.Collect().volumes, 0);
+    EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
+  }
+  world_.mounts = absl::UnavailableError("mountinfo: no");
+  VolumeCollector blind({}, *world_.context);
+  EXPECT_THAT(blind.RunOnce(world_.clock.Now()),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
+  world_.mounts = std::vector<MountEntry>{};
+  world_.fake.LoseMounts();
+  EXPECT_EQ(world_.Collect().volumes, 1);
 }
 
 TEST_F(VolumeCollectorTest, VolumePublishedAgainMeanwhileIsNotCollected) {
   Publish(1);
   LosePod(1);
   VolumeCollector collector(
-      {.boot_id = world_.boot_id}, world_.layout, *world_.index,
-      world_.mounter(), *world_.targets,
+      {}, *world_.context,
       [this](const std::string&, const std::function<void()>& work) {
         Publish(1);  // came first to the volume's key
         work();
@@ -131,8 +165,8 @@ TEST_F(VolumeCollectorTest, VolumePublishedAgainMeanwhileIsNotCollected) {
 
 TEST_F(VolumeCollectorTest, TrashIsEmptiedAfterAMinute) {
   Publish(1);
-  EXPECT_OK(
-      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).status);
+  EXPECT_OK(world_.unpublisher->Unpublish(world_.VolumeId(1), world_.Target(1))
+                .status);
   EXPECT_EQ(world_.Collect().trees, 0);
   EXPECT_THAT(world_.Trash(), SizeIs(1));
   world_.clock.Advance(absl::Seconds(59));
@@ -147,8 +181,8 @@ TEST_F(VolumeCollectorTest, HostStorageGoesWithItsDynaKubeAfterTheGrace) {
   world_.DeleteTenantAt("dk", world_.clock.Now());
   world_.clock.Advance(absl::Minutes(6));
   EXPECT_EQ(world_.Collect().host_storages, 0);  // in use
-  EXPECT_OK(
-      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).status);
+  EXPECT_OK(world_.unpublisher->Unpublish(world_.VolumeId(1), world_.Target(1))
+                .status);
   world_.DeleteTenantAt("dk", world_.clock.Now());
   EXPECT_EQ(world_.Collect().host_storages, 0);  // grace
   world_.clock.Advance(absl::Minutes(6));
@@ -185,11 +219,9 @@ TEST_F(VolumeCollectorTest, IndexReplacedMeanwhileSaysNothingAboutHostStorage) {
   ASSERT_OK_AND_ASSIGN(const std::optional<TenantRow> tenant,
                        world_.index->GetTenant("dk"));
   EXPECT_OK(WriteTenantRecord(world_.layout, *tenant));
-  VolumeCollector::Options options{.boot_id = world_.boot_id};
-  options.read_mounts = [] { return std::vector<MountEntry>{}; };
+  world_.mounts = std::vector<MountEntry>{};
   VolumeCollector collector(
-      std::move(options), world_.layout, *world_.index, world_.mounter(),
-      *world_.targets,
+      {}, *world_.context,
       [this](const std::string&, const std::function<void()>& work) {
         std::filesystem::remove(world_.layout.IndexFile());
         work();
@@ -209,7 +241,7 @@ TEST_F(VolumeCollectorTest, HostStorageOfALivingOrUnknownDynaKubeStays) {
   EXPECT_OK(world_.publisher->Publish(request));
   for (const int pod : {1, 2}) {
     EXPECT_OK(
-        world_.publisher->Unpublish(world_.VolumeId(pod), world_.Target(pod))
+        world_.unpublisher->Unpublish(world_.VolumeId(pod), world_.Target(pod))
             .status);
   }
   world_.clock.Advance(absl::Hours(24));

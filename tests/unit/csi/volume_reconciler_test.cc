@@ -64,12 +64,8 @@ class VolumeReconcilerTest : public testing::Test {
   }
   std::unique_ptr<VolumeReconciler> NewReconciler(
       const VolumeGuard& guard = RunUnguarded) {
-    VolumeReconciler::Options options{.boot_id = world_.boot_id,
-                                      .kubelet_dir = world_.kubelet};
-    options.read_mounts = [this] { return world_.mounts; };
-    return std::make_unique<VolumeReconciler>(std::move(options), world_.layout,
-                                              *world_.index, world_.mounter(),
-                                              *world_.targets, guard);
+    return std::make_unique<VolumeReconciler>(*world_.context,
+                                              /*on_change=*/nullptr, guard);
   }
 
   LeakCheck leaks_;
@@ -131,10 +127,12 @@ TEST_F(VolumeReconcilerTest, MountThatNeverHappenedIsRolledBack) {
   VolumeRow row = *world_.Row(id);
   row.state = VolumeState::kMounting;
   EXPECT_OK(world_.index->PutVolume(row));
-  EXPECT_EQ(world_.Reconcile(), (ReconcileResult{.rolled_back = 1}));
-  EXPECT_EQ(world_.StateOf(id), "none");
+  EXPECT_EQ(world_.Reconcile(),
+            (ReconcileResult{.waiting = 1, .rolled_back = 1}));
+  EXPECT_EQ(world_.StateOf(id), "waiting");
+  EXPECT_EQ(world_.Row(id)->cause, Cause::kInterrupted);
   EXPECT_EQ(world_.LeasesOf(kAgent1), 0);
-  EXPECT_THAT(world_.VolumeFiles(id), IsEmpty());
+  EXPECT_THAT(world_.VolumeFiles(id), ElementsAre("volume.json"));
 }
 
 TEST_F(VolumeReconcilerTest, RollBackKeepsTheCountOfFailures) {
@@ -293,8 +291,7 @@ TEST_F(VolumeReconcilerTest, UnreadableMountTableChangesNothing) {
   Publish(1);
   world_.fake.LoseMounts();
   world_.mounts = absl::UnavailableError("mountinfo: no");
-  EXPECT_THAT(NewReconciler()->RunOnce(world_.clock.Now()),
-              StatusIs(kUnavailable));
+  EXPECT_THAT(NewReconciler()->RunOnce(), StatusIs(kUnavailable));
   EXPECT_THAT(NewReconciler()->IsNeeded(), IsOkAndHolds(true));
   EXPECT_EQ(world_.StateOf(world_.VolumeId(1)), "mounted");
 }
@@ -303,6 +300,7 @@ TEST_F(VolumeReconcilerTest, VolumeThatCannotBeLookedAtKeepsItsLease) {
   Publish(1);
   world_.fake.FailAlways(FakeMounter::Verb::kIsMounted,
                          absl::InternalError("no answer"));
+  world_.mounts = std::vector<MountEntry>{};
   world_.DeleteIndex();
   EXPECT_EQ(world_.Reconcile(), (ReconcileResult{.unknown = 1}));
   EXPECT_EQ(world_.LeasesOf(kAgent1), 1);
@@ -318,7 +316,7 @@ TEST_F(VolumeReconcilerTest, EachVolumeIsSettledUnderItsKey) {
     work();
     return true;
   };
-  EXPECT_OK(NewReconciler(guard)->RunOnce(world_.clock.Now()));
+  EXPECT_OK(NewReconciler(guard)->RunOnce());
   EXPECT_EQ(keys,
             (std::set<std::string>{world_.VolumeId(1), world_.VolumeId(2)}));
 }
@@ -328,8 +326,7 @@ TEST_F(VolumeReconcilerTest, VolumeThatIsBusyLeavesTheIndexUnreconciled) {
   const auto busy = [](const std::string&, const std::function<void()>&) {
     return false;
   };
-  EXPECT_THAT(NewReconciler(busy)->RunOnce(world_.clock.Now()),
-              StatusIs(kUnavailable));
+  EXPECT_THAT(NewReconciler(busy)->RunOnce(), StatusIs(kUnavailable));
   EXPECT_THAT(NewReconciler()->IsNeeded(), IsOkAndHolds(true));
 }
 

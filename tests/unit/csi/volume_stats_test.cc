@@ -16,8 +16,7 @@ using ::testing::HasSubstr;
 class VolumeStatsTest : public testing::Test {
  protected:
   VolumeStatsTest()
-      : stats_({.max_entries = 50, .max_entries_inline = 5}, world_.layout,
-               *world_.index, world_.fake, *world_.targets, world_.clock) {}
+      : stats_({.max_entries = 50, .max_entries_inline = 5}, *world_.context) {}
 
   void SetUp() override {
     world_.InstallAgent(kAgent1, "1.2.3");
@@ -96,7 +95,7 @@ TEST_F(VolumeStatsTest, VolumeThatNobodyAsksForIsForgotten) {
 
 TEST_F(VolumeStatsTest, UnpublishedVolumeIsNotFound) {
   UsedInodes();
-  ASSERT_OK(world_.publisher->Unpublish(id_, world_.Target(1)).status);
+  ASSERT_OK(world_.unpublisher->Unpublish(id_, world_.Target(1)).status);
   EXPECT_THAT(stats_.Get(id_, world_.Target(1)),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("unknown")));
   world_.clock.Advance(absl::Minutes(1));

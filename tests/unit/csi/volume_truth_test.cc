@@ -98,13 +98,6 @@ class VolumeTruthTest : public testing::Test {
     EXPECT_EQ(world_.LeasesOf(kAgent1), 0);
     EXPECT_THAT(world_.index->ListNotices(), IsOkAndHolds(SizeIs(1)));
   }
-  VolumeReconciler::Options ReconcilerOptions() {
-    VolumeReconciler::Options options{.boot_id = world_.boot_id,
-                                      .kubelet_dir = world_.kubelet};
-    options.read_mounts = [this] { return world_.mounts; };
-    return options;
-  }
-
   LeakCheck leaks_;
   VolumeWorld world_;
 };
@@ -113,14 +106,13 @@ TEST_F(VolumeTruthTest, IndexThatIsLockedStopsTheReconcileAtOnce) {
   for (const int pod : {1, 2, 3}) EXPECT_OK(Publish(pod));
   int volumes = 0;
   VolumeReconciler reconciler(
-      ReconcilerOptions(), world_.layout, *world_.index, world_.mounter(),
-      *world_.targets,
+      *world_.context, /*on_change=*/nullptr,
       [&](const std::string&, const std::function<void()>& work) {
         if (++volumes == 1) world_.BreakIndex();
         work();
         return true;
       });
-  EXPECT_THAT(reconciler.RunOnce(world_.clock.Now()), StatusIs(kUnavailable));
+  EXPECT_THAT(reconciler.RunOnce(), StatusIs(kUnavailable));
   EXPECT_EQ(volumes, 1);
   world_.HealIndex();
   EXPECT_EQ(world_.Reconcile(), (ReconcileResult{.mounted = 3}));
@@ -130,45 +122,39 @@ TEST_F(VolumeTruthTest, VolumeThatIsBusyDoesNotStopTheReconcile) {
   for (const int pod : {1, 2, 3}) EXPECT_OK(Publish(pod));
   int volumes = 0;
   VolumeReconciler reconciler(
-      ReconcilerOptions(), world_.layout, *world_.index, world_.mounter(),
-      *world_.targets, [&](const std::string&, const std::function<void()>&) {
+      *world_.context, /*on_change=*/nullptr,
+      [&](const std::string&, const std::function<void()>&) {
         ++volumes;
         return false;
       });
-  EXPECT_THAT(reconciler.RunOnce(world_.clock.Now()), StatusIs(kUnavailable));
+  EXPECT_THAT(reconciler.RunOnce(), StatusIs(kUnavailable));
   EXPECT_EQ(volumes, 3);
 }
 
 TEST_F(VolumeTruthTest, ReconcileIsNeededOnceMoreWhenRequested) {
-  VolumeReconciler reconciler(ReconcilerOptions(), world_.layout, *world_.index,
-                              world_.mounter(), *world_.targets);
-  EXPECT_OK(reconciler.RunOnce(world_.clock.Now()));
+  VolumeReconciler reconciler(*world_.context, /*on_change=*/nullptr);
+  EXPECT_OK(reconciler.RunOnce());
   EXPECT_THAT(reconciler.IsNeeded(), IsOkAndHolds(false));
   reconciler.Request();
   EXPECT_THAT(reconciler.IsNeeded(), IsOkAndHolds(true));
   world_.mounts = absl::UnavailableError("mountinfo: no");
-  EXPECT_THAT(reconciler.RunOnce(world_.clock.Now()), StatusIs(kUnavailable));
+  EXPECT_THAT(reconciler.RunOnce(), StatusIs(kUnavailable));
   EXPECT_THAT(reconciler.IsNeeded(), IsOkAndHolds(true));
   world_.mounts = std::vector<MountEntry>{};
-  EXPECT_OK(reconciler.RunOnce(world_.clock.Now()));
+  EXPECT_OK(reconciler.RunOnce());
   EXPECT_THAT(reconciler.IsNeeded(), IsOkAndHolds(false));
 }
 
 TEST_F(VolumeTruthTest, MountThatTheIndexDidNotTakeAsksForAReconcile) {
-  int requests = 0;
-  Publisher publisher({.boot_id = world_.boot_id,
-                       .request_reconcile = [&requests] { ++requests; }},
-                      world_.layout, *world_.index, world_.mounter(),
-                      *world_.targets, world_.clock);
-  EXPECT_OK(publisher.Publish(world_.Request(1)));
-  EXPECT_EQ(requests, 0);
+  EXPECT_OK(Publish(1));
+  EXPECT_EQ(world_.reconcile_requests, 0);
   ArmFailpoint("publish:7", [this] { world_.BreakIndex(); });
-  EXPECT_OK(publisher.Publish(world_.Request(2)));
+  EXPECT_OK(Publish(2));
   DisarmFailpoints();
-  EXPECT_EQ(requests, 1);
+  EXPECT_EQ(world_.reconcile_requests, 1);
 }
 
-TEST_F(VolumeTruthTest, PublishAheadOfTheReconcileLeavesALiveMountsLayers) {
+TEST_F(VolumeTruthTest, PublishAheadOfTheReconcileFindsALiveMount) {
   for (const bool damaged : {true, false}) {
     SCOPED_TRACE(damaged ? "damaged" : "unreadable");
     const int pod = damaged ? 1 : 2;
@@ -176,13 +162,14 @@ TEST_F(VolumeTruthTest, PublishAheadOfTheReconcileLeavesALiveMountsLayers) {
     damaged ? DamageRecord(pod) : MakeRecordUnreadable(pod);
     world_.DeleteIndex();
     Provision();
-    EXPECT_THAT(Publish(pod), StatusIs(kUnavailable));
     const std::string id = world_.VolumeId(pod);
+    // A mount table that cannot be read leaves it in doubt.
+    world_.mounts = absl::UnavailableError("mountinfo: no");
+    EXPECT_THAT(Publish(pod), StatusIs(kUnavailable));
     EXPECT_TRUE(world_.Exists(world_.layout.VolumeUpper(id)));
     EXPECT_TRUE(world_.Exists(world_.layout.VolumeWork(id)));
     EXPECT_THAT(world_.Trash(), IsEmpty());
-    world_.mounts = std::vector<MountEntry>{OverlayLine(pod)};
-    world_.Reconcile();
+    world_.mounts.reset();
     EXPECT_THAT(Publish(pod), IsOkAndHolds(PublishOutcome::kAlreadyPublished));
     EXPECT_EQ(world_.StateOf(id), "mounted");
     EXPECT_EQ(world_.Row(id)->agent_id, kAgent1);
@@ -197,6 +184,8 @@ TEST_F(VolumeTruthTest, ForeignMountNeverCostsAVolumeItsLayers) {
   row.state = VolumeState::kWaiting;
   row.agent_id.clear();
   EXPECT_OK(world_.index->PutVolume(row));
+  world_.fake.LoseMounts();
+  world_.fake.AddForeignMount(world_.Target(1));
   EXPECT_THAT(Publish(1), StatusIs(kUnavailable));
   EXPECT_EQ(world_.Row(id)->attempts, 1);
   EXPECT_TRUE(world_.Exists(world_.layout.VolumeUpper(id)));
@@ -289,8 +278,8 @@ TEST_P(BareDirectoryTest, OfAnEarlierBootMakesRoomForTheAgent) {
 
 TEST_P(BareDirectoryTest, OfAnEarlierBootGoesWithUnpublish) {
   WriteAndReboot();
-  EXPECT_OK(
-      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).status);
+  EXPECT_OK(world_.unpublisher->Unpublish(world_.VolumeId(1), world_.Target(1))
+                .status);
   EXPECT_FALSE(world_.Exists(world_.Target(1)));
 }
 
@@ -317,8 +306,8 @@ TEST_F(VolumeTruthTest, UnpublishWithoutReadableRecordLeavesTheBooksAlone) {
   EXPECT_OK(Publish(1));
   MakeRecordUnreadable(1);
   world_.DeleteIndex();
-  EXPECT_OK(
-      world_.publisher->Unpublish(world_.VolumeId(1), world_.Target(1)).status);
+  EXPECT_OK(world_.unpublisher->Unpublish(world_.VolumeId(1), world_.Target(1))
+                .status);
   EXPECT_FALSE(world_.Exists(world_.Target(1)));
   EXPECT_TRUE(world_.Exists(world_.layout.VolumeDir(world_.VolumeId(1))));
   world_.Reconcile();

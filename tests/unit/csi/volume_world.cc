@@ -64,6 +64,10 @@ std::string VolumeWorld::Prepared(const TempDir& dir, Kernel kernel) {
 
 void VolumeWorld::Stop() {
   publisher.reset();
+  unpublisher.reset();
+  context.reset();
+  mounted_volumes.reset();
+  book.reset();
   targets.reset();
   index.reset();
 }
@@ -81,10 +85,27 @@ void VolumeWorld::Start() {
       TargetResolver::Open(kubelet, TargetCheck::kKubelet);
   ASSERT_OK(resolver);
   targets = *std::move(resolver);
+  book = std::make_unique<VolumeBook>(layout, boot_id, *index, clock);
+  mounted_volumes = std::make_unique<MountedVolumes>(
+      layout, kubelet, boot_id, [this] { return ReadTable(); });
+  context = std::make_unique<VolumeContext>(
+      VolumeContext{.layout = layout,
+                    .boot_id = boot_id,
+                    .index = *index,
+                    .book = *book,
+                    .mounter = *mounter_,
+                    .targets = *targets,
+                    .mounted = *mounted_volumes,
+                    .clock = clock,
+                    .request_reconcile = [this] { ++reconcile_requests; }});
   publisher = std::make_unique<Publisher>(
-      Publisher::Options{.boot_id = boot_id,
-                         .max_mount_attempts = max_attempts_},
-      layout, *index, *mounter_, *targets, clock);
+      Publisher::Options{.max_mount_attempts = max_attempts_}, *context);
+  unpublisher = std::make_unique<Unpublisher>(*context, "");
+}
+
+absl::StatusOr<std::vector<MountEntry>> VolumeWorld::ReadTable() const {
+  if (mounts) return *mounts;
+  return kernel_ == Kernel::kNo ? fake.Table() : ReadMountTable();
 }
 
 void VolumeWorld::Restart() { Start(); }
@@ -119,21 +140,14 @@ void VolumeWorld::BreakIndex() {
 void VolumeWorld::HealIndex() { index_lock_.Reset(); }
 
 ReconcileResult VolumeWorld::Reconcile() {
-  VolumeReconciler::Options options{.boot_id = boot_id, .kubelet_dir = kubelet};
-  if (kernel_ == Kernel::kNo) options.read_mounts = [this] { return mounts; };
-  VolumeReconciler reconciler(std::move(options), layout, *index, *mounter_,
-                              *targets);
-  const absl::StatusOr<ReconcileResult> result =
-      reconciler.RunOnce(clock.Now());
+  VolumeReconciler reconciler(*context, /*on_change=*/{});
+  const absl::StatusOr<ReconcileResult> result = reconciler.RunOnce();
   EXPECT_OK(result);
   return result.ok() ? *result : ReconcileResult{};
 }
 
 VolumeCollection VolumeWorld::Collect() {
-  VolumeCollector::Options options{.boot_id = boot_id};
-  if (kernel_ == Kernel::kNo) options.read_mounts = [this] { return mounts; };
-  VolumeCollector collector(std::move(options), layout, *index, *mounter_,
-                            *targets);
+  VolumeCollector collector({}, *context);
   const absl::StatusOr<VolumeCollection> result =
       collector.RunOnce(clock.Now());
   EXPECT_OK(result);

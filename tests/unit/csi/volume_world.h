@@ -13,8 +13,12 @@
 #include "base/unique_fd.h"
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
+#include "csi/mounted_volumes.h"
 #include "csi/publisher.h"
+#include "csi/unpublisher.h"
+#include "csi/volume_book.h"
 #include "csi/volume_collector.h"
+#include "csi/volume_context.h"
 #include "csi/volume_reconciler.h"
 #include "csi/volume_request.h"
 #include "overlay/mounter.h"
@@ -90,15 +94,20 @@ class VolumeWorld {
   std::string boot_id = "boot-1";
   std::unique_ptr<Index> index;
   std::unique_ptr<TargetResolver> targets;
+  std::unique_ptr<VolumeBook> book;
+  std::unique_ptr<MountedVolumes> mounted_volumes;
+  std::unique_ptr<VolumeContext> context;
   std::unique_ptr<Publisher> publisher;
-  // The mount table that reconciler and collector read; with the kernel it is
-  // real.
-  absl::StatusOr<std::vector<MountEntry>> mounts = std::vector<MountEntry>{};
+  std::unique_ptr<Unpublisher> unpublisher;
+  int reconcile_requests = 0;
+  // A mount table in the place of the mounter's (or the kernel's) own.
+  std::optional<absl::StatusOr<std::vector<MountEntry>>> mounts;
 
  private:
   // The directory, with a tmpfs of its own mounted on it if there is to be one.
   static std::string Prepared(const TempDir& dir, Kernel kernel);
   void Start();
+  absl::StatusOr<std::vector<MountEntry>> ReadTable() const;
 
   int32_t max_attempts_ = 0;
   UniqueFd index_lock_;  // held while the index is broken

@@ -132,8 +132,10 @@ TEST_F(BusyPauseTest, WithoutAPauseEachCallTriesForItself) {
 
 TEST_F(IndexTest, FailuresOfAnotherBootDoNotCount) {
   VolumeRow volume = VolumeOf("v1");
+  volume.attempts = 3;
   ASSERT_OK(index_->RecordFailure(volume, At(1)));
   volume.boot_id = "boot-2";
+  volume.attempts = 1;
   ASSERT_OK_AND_ASSIGN(const VolumeRow row,
                        index_->RecordFailure(volume, At(1000)));
   EXPECT_EQ(row.attempts, 1);

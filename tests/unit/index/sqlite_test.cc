@@ -3,10 +3,13 @@
 #include <sqlite3.h>
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cache/index/statements.h"
+#include "cache/index/stored_rows.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/leak_check.h"
 #include "tests/support/status_matchers.h"
@@ -192,13 +195,37 @@ TEST_F(MigrateTest, ForeignKeysThemselvesRefuse) {
       "INSERT INTO agents VALUES ('a', '', '', '', '', '', '', 'ready', 0, 0, "
       "NULL, NULL);"
       "INSERT INTO volumes VALUES ('v', '', '', '', '', 'app', 0, '', "
-      "'mounting', 'a', NULL, '', '', NULL, '', 0, NULL)"));
+      "'mounting', 'a', NULL, '', '', NULL, '', 0, NULL, 0, '', 0)"));
   EXPECT_THAT(db.Execute("DELETE FROM agents"),
               StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(db.Execute("UPDATE volumes SET agent_id = 'nobody'"),
               StatusIs(absl::StatusCode::kFailedPrecondition));
   ASSERT_OK(db.Execute("UPDATE volumes SET agent_id = NULL"));
   EXPECT_OK(db.Execute("DELETE FROM agents"));
+}
+
+// What the first release left: an index of its own version, with a volume that
+// was published empty, one that waits, and a notice.
+TEST_F(MigrateTest, IndexOfTheFirstReleaseIsUpgraded) {
+  ASSERT_OK_AND_ASSIGN(Database db, Open());
+  ASSERT_OK(Migrate(db, Migrations().first(1)));
+  ASSERT_OK(db.Execute(
+      "INSERT INTO volumes VALUES ('v', 'p', 'n', 'u', 'dk', 'app', 0, '/t', "
+      "'empty', NULL, NULL, '', 'boot', 5, 'no agent', 3, 2);"
+      "INSERT INTO notices VALUES (1, 'v', 'p', 'n', 'u', 'dk', 'no agent', "
+      "5)"));
+  ASSERT_OK(Migrate(db, Migrations()));
+  ASSERT_OK_AND_ASSIGN(const Statements statements, Statements::Prepare(db));
+  ASSERT_OK_AND_ASSIGN(const std::optional<VolumeRow> row,
+                       LoadVolume(statements, "v"));
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(row->reason, "no agent");
+  EXPECT_EQ(row->attempts, 3);
+  EXPECT_EQ(row->cause, Cause::kNone);
+  EXPECT_EQ(row->first_failure_uptime, absl::ZeroDuration());
+  EXPECT_FALSE(row->covers);
+  EXPECT_THAT(AllRows(statements.list_notices, &NoticeAt),
+              IsOkAndHolds(testing::SizeIs(1)));
 }
 
 }  // namespace

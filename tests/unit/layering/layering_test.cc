@@ -36,7 +36,7 @@ const std::map<std::string, std::set<std::string>>& AllowedEdges() {
             "cache/http", "cache/source", "cache/kube", "cache/collect"}},
           {"cache/inspect",
            {"base", "proto", "cache/index", "cache/store", "cache/collect",
-            "overlay/mount_table.h"}},
+            "overlay/mount_table.h", "csi/volume_verdict.h"}},
           {"csi", {"base", "proto", "overlay", "cache/index", "cache/conf"}},
       };
   return *kEdges;
