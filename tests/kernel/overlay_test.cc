@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/kernel/mount_fixture.h"
+#include "tests/support/forked_peer.h"
 #include "tests/support/status_matchers.h"
 
 namespace oneagent {
@@ -175,33 +175,21 @@ TEST_P(OverlayMount, IsSeenInAPeerNamespaceAndLeavesItAgain) {
            O_PATH | O_DIRECTORY | O_CLOEXEC));
   const MountTarget shared{
       .parent_fd = shared_parent.get(), .name = "mount", .path = target_path()};
-  int go[2];
-  int done[2];
-  ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
-  ASSERT_EQ(pipe2(done, O_CLOEXEC), 0);
-  const pid_t peer = fork();
-  if (peer == 0) {
-    char byte = 0;
-    if (unshare(CLONE_NEWNS) != 0) _exit(1);
-    (void)!write(done[1], "r", 1);
+  ForkedPeer peer([this](Turns& test) {
+    if (unshare(CLONE_NEWNS) != 0 || !test.Say()) return 1;
     for (const char* want : {"1.2.3", "<No such file or directory>"}) {
-      if (read(go[0], &byte, 1) != 1) _exit(2);
-      if (Contents(InTarget("version")) != want) _exit(3);
-      (void)!write(done[1], "r", 1);
+      if (!test.Hear()) return 2;
+      if (Contents(InTarget("version")) != want) return 3;
+      if (!test.Say()) return 4;
     }
-    _exit(0);
-  }
-  char byte = 0;
-  EXPECT_EQ(read(done[0], &byte, 1), 1);
+    return 0;
+  });
+  EXPECT_TRUE(peer.Hear());
   EXPECT_OK(mounter_.MountOverlay(Writable(), shared));
-  EXPECT_EQ(write(go[1], "g", 1), 1);
-  EXPECT_EQ(read(done[0], &byte, 1), 1);
+  EXPECT_TRUE(peer.Say() && peer.Hear());
   EXPECT_OK(mounter_.Unmount(shared));
-  EXPECT_EQ(write(go[1], "g", 1), 1);
-  int status = 0;
-  ASSERT_EQ(waitpid(peer, &status, 0), peer);
-  EXPECT_EQ(status, 0);
-  for (const int fd : {go[0], go[1], done[0], done[1]}) close(fd);
+  EXPECT_TRUE(peer.Say());
+  EXPECT_EQ(peer.Wait(), 0);
   ASSERT_EQ(umount2(pods.c_str(), MNT_DETACH), 0);
 }
 

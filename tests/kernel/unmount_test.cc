@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
@@ -16,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "overlay/target_resolver.h"
 #include "tests/kernel/mount_fixture.h"
+#include "tests/support/forked_peer.h"
 #include "tests/support/status_matchers.h"
 
 namespace oneagent {
@@ -134,34 +134,22 @@ TEST_P(Unmount, NeverFollowsALinkToSomebodyElsesMount) {
 TEST_P(Unmount, LetsAPrivateCopyOfTheNamespaceReadOn) {
   ASSERT_OK(mounter_.MountOverlay(Writable(), target()));
   const std::string inside = temp_.MakeDir("container");
-  int go[2];
-  int ready[2];
-  ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
-  ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
-  const pid_t container = fork();
-  if (container == 0) {
-    char byte = 0;
+  ForkedPeer container([&](Turns& test) {
     if (unshare(CLONE_NEWNS) != 0 ||
         mount(target_path().c_str(), inside.c_str(), nullptr, MS_BIND,
               nullptr) != 0) {
-      _exit(1);
+      return 1;
     }
-    (void)!write(ready[1], "r", 1);
-    if (read(go[0], &byte, 1) != 1) _exit(2);
-    if (Contents(inside + "/version") != "1.2.3") _exit(3);
-    if (WriteTo(inside + "/log", "still here") != 0) _exit(4);
-    _exit(0);
-  }
-  char byte = 0;
-  EXPECT_EQ(read(ready[0], &byte, 1), 1);
+    if (!test.Say() || !test.Hear()) return 2;
+    if (Contents(inside + "/version") != "1.2.3") return 3;
+    return WriteTo(inside + "/log", "still here") == 0 ? 0 : 4;
+  });
+  EXPECT_TRUE(container.Hear());
   EXPECT_OK(mounter_.Unmount(target()));
   EXPECT_OK(RemoveTarget(target()));
-  EXPECT_EQ(write(go[1], "g", 1), 1);
-  int status = 0;
-  ASSERT_EQ(waitpid(container, &status, 0), container);
-  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(container.Say());
+  EXPECT_EQ(container.Wait(), 0);
   EXPECT_EQ(Contents(Disk("upper/log")), "still here");
-  for (const int fd : {go[0], go[1], ready[0], ready[1]}) close(fd);
 }
 
 TEST_P(Unmount, IsSafeForDifferentTargetsInParallel) {

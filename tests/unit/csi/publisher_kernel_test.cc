@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/forked_peer.h"
 #include "tests/support/leak_check.h"
 #include "tests/support/private_mounts.h"
 #include "tests/support/status_matchers.h"
@@ -211,33 +212,20 @@ TEST_F(PublisherKernelTest, PrivateCopyOfTheMountReadsOnAfterUnpublish) {
   ASSERT_OK(Publish(1));
   const std::string root = world_.Target(1);
   ASSERT_EQ(TryWrite(root + "/mine"), 0);
-  int to_child[2];
-  int to_parent[2];
-  ASSERT_EQ(pipe2(to_child, O_CLOEXEC), 0);
-  ASSERT_EQ(pipe2(to_parent, O_CLOEXEC), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    char byte = 0;
+  ForkedPeer container([&root](Turns& test) {
     if (unshare(CLONE_NEWNS) != 0 ||
         mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        chdir(root.c_str()) != 0 || write(to_parent[1], "r", 1) != 1 ||
-        read(to_child[0], &byte, 1) != 1) {
-      _exit(99);
+        chdir(root.c_str()) != 0 || !test.Say() || !test.Hear()) {
+      return 99;
     }
-    _exit(CanRead("mine") && CanRead(std::string(".") + kLibrary) ? 0 : 1);
-  }
-  char byte = 0;
-  ASSERT_EQ(read(to_parent[0], &byte, 1), 1);
+    return CanRead("mine") && CanRead(std::string(".") + kLibrary) ? 0 : 1;
+  });
+  ASSERT_TRUE(container.Hear());
   EXPECT_OK(Unpublish(1));
   EXPECT_FALSE(world_.Exists(root));
   EXPECT_EQ(world_.Collect().trees, 0);  // not before a minute has passed
-  ASSERT_EQ(write(to_child[1], "g", 1), 1);
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
-  for (const int fd : {to_child[0], to_child[1], to_parent[0], to_parent[1]}) {
-    close(fd);
-  }
+  ASSERT_TRUE(container.Say());
+  EXPECT_EQ(container.Wait(), 0);
 }
 
 TEST_F(PublisherKernelTest, MountThatWasTakenAwayIsMountedAgainWithItsData) {

@@ -9,6 +9,7 @@
 
 #include "cache/index/file_guard.h"
 #include "cache/index/sqlite.h"
+#include "tests/support/forked_peer.h"
 #include "tests/unit/index/child.h"
 #include "tests/unit/index/index_damage.h"
 #include "tests/unit/index/index_fixture.h"
@@ -136,15 +137,13 @@ TEST_F(LockedIndexTest, WriterHeldUpTooLongIsUnavailableAndReadersGoOn) {
 }
 
 TEST_F(LockedIndexTest, WriterWaitsForAnotherProcess) {
-  int ready[2];
-  ASSERT_EQ(pipe(ready), 0);
   index_.reset();
-  const pid_t child = StartChild([&] {
+  ForkedPeer child([&](Turns& test) {
     auto holder =
         Database::Open(layout_.IndexFile(), {.busy_timeout = absl::Seconds(5)});
     if (!holder.ok() || !holder->Execute("BEGIN IMMEDIATE").ok()) return 1;
     if (!holder->Execute("INSERT INTO meta VALUES ('x', 'y')").ok()) return 2;
-    if (write(ready[1], "x", 1) != 1) return 3;
+    if (!test.Say()) return 3;
     // Long enough for the parent to run into the lock, most of the time; right
     // in any case.
     for (int i = 0; i < 1000; ++i) {
@@ -155,13 +154,10 @@ TEST_F(LockedIndexTest, WriterWaitsForAnotherProcess) {
   ASSERT_OK_AND_ASSIGN(
       const auto patient,
       Index::Open({.data_dir = dir_.path(), .busy_timeout = absl::Minutes(1)}));
-  char go = 0;
-  ASSERT_EQ(read(ready[0], &go, 1), 1);
+  ASSERT_TRUE(child.Hear());
   EXPECT_OK(patient->PutVolume(VolumeOf("v1")));
-  EXPECT_EQ(WaitForChild(child), 0);
+  EXPECT_EQ(child.Wait(), 0);
   EXPECT_THAT(patient->ListVolumes(), IsOkAndHolds(SizeIs(1)));
-  close(ready[0]);
-  close(ready[1]);
 }
 
 TEST_F(LockedIndexTest, RebuildOfAnotherProcessIsWaitedForOnlySoLong) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cache/index/file_guard.h"
+#include "tests/support/forked_peer.h"
 #include "tests/unit/index/child.h"
 #include "tests/unit/index/index_fixture.h"
 
@@ -309,33 +310,23 @@ TEST_F(IndexDamageTest, CloseOfAReplacedFileLeavesTheNewOnesLogAlone) {
 }
 
 TEST_F(IndexDamageTest, AnotherProcessFollowsAReplacement) {
-  int to_child[2];
-  int to_parent[2];
-  ASSERT_EQ(pipe(to_child), 0);
-  ASSERT_EQ(pipe(to_parent), 0);
   index_.reset();
-  const pid_t child = StartChild([&] {
-    char go = 0;
+  ForkedPeer child([&](Turns& test) {
     const auto index = OpenAnother();
     if (!index.ok() || !(*index)->PutVolume(VolumeOf("old")).ok()) return 1;
-    if (write(to_parent[1], "x", 1) != 1) return 2;
-    if (read(to_child[0], &go, 1) != 1) return 3;
+    if (!test.Say() || !test.Hear()) return 2;
     // The parent has replaced the file by now.
-    return (*index)->PutVolume(VolumeOf("theirs")).ok() ? 0 : 4;
+    return (*index)->PutVolume(VolumeOf("theirs")).ok() ? 0 : 3;
   });
-  char ready = 0;
-  ASSERT_EQ(read(to_parent[0], &ready, 1), 1);
+  ASSERT_TRUE(child.Hear());
   RemoveIndex();
   Reopen();
   ASSERT_OK(index_->PutVolume(VolumeOf("mine")));
-  ASSERT_EQ(write(to_child[1], "x", 1), 1);
-  EXPECT_EQ(WaitForChild(child), 0);
+  ASSERT_TRUE(child.Say());
+  EXPECT_EQ(child.Wait(), 0);
   EXPECT_THAT(index_->ListVolumes(),
               IsOkAndHolds(ElementsAre(Field(&VolumeRow::id, "mine"),
                                        Field(&VolumeRow::id, "theirs"))));
-  for (const int fd : {to_child[0], to_child[1], to_parent[0], to_parent[1]}) {
-    close(fd);
-  }
 }
 
 TEST_F(IndexDamageTest, ManyOpenersOfAMissingFileMakeOne) {
