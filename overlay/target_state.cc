@@ -34,6 +34,8 @@ absl::StatusOr<TargetState> StateFromError(int error, const std::string& path) {
       return TargetState::kMissing;
     case ESTALE:
     case ENOTCONN:
+    case ECONNREFUSED:
+    case ECONNABORTED:
     case EIO:
     case EHOSTDOWN:
     case ESHUTDOWN:

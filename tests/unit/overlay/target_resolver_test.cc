@@ -337,7 +337,7 @@ TEST_F(TargetDirectory, OfNoNameOfItsOwnIsRefused) {
 TEST(StateFromError, TellsGoneFromBroken) {
   EXPECT_THAT(StateFromError(ENOENT, "/t"),
               IsOkAndHolds(TargetState::kMissing));
-  for (const int error : {ESTALE, ENOTCONN, EIO}) {
+  for (const int error : {ESTALE, ENOTCONN, ECONNREFUSED, ECONNABORTED, EIO}) {
     EXPECT_THAT(StateFromError(error, "/t"),
                 IsOkAndHolds(TargetState::kMountRoot))
         << error;
