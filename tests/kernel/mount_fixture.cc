@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "gtest/gtest.h"
 #include "tests/support/private_mounts.h"
 #include "tests/support/status_matchers.h"
@@ -29,6 +31,41 @@ OverlayPlan PlanOrDie(const LayerStack& stack, const std::string& empty) {
   EXPECT_OK(plan);
   return plan.ok() ? *plan : OverlayPlan();
 }
+
+// mount(2) takes overlays on every kernel that we run on.
+bool IsOfThisKernel(MountApi api) {
+  return api == MountApi::kLegacy || KernelHas(CapabilityFor(api));
+}
+
+// Names the tests that the ways which this kernel lacks would have: those that
+// mount(2) has.
+class MissingApis : public testing::Environment {
+ public:
+  void SetUp() override {
+    for (const MountApi api : kMountApis) {
+      if (!IsOfThisKernel(api)) Report(api);
+    }
+  }
+
+ private:
+  static void Report(MountApi api) {
+    const std::string name = ApiName({api, 0});
+    const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+    for (int i = 0; i < all.total_test_suite_count(); ++i) {
+      const testing::TestSuite& suite = *all.GetTestSuite(i);
+      for (int j = 0; j < suite.total_test_count(); ++j) {
+        const testing::TestInfo& test = *suite.GetTestInfo(j);
+        const std::string made = absl::StrCat(suite.name(), ".", test.name());
+        if (!test.should_run() || !absl::EndsWith(made, "/Legacy")) continue;
+        ReportMissing(CapabilityFor(api),
+                      absl::StrCat(absl::StripSuffix(made, "Legacy"), name));
+      }
+    }
+  }
+};
+
+const testing::Environment* const kMissingApis =
+    testing::AddGlobalTestEnvironment(new MissingApis);
 
 }  // namespace
 
@@ -169,6 +206,19 @@ bool MountFixture::IsMountRoot() const {
 }
 
 void EveryApi::SetUp() { MountFixture::SetUp(); }
+
+Capability CapabilityFor(MountApi api) {
+  return api == MountApi::kLayerFds ? Capability::kLayerDescriptors
+                                    : Capability::kLayerStrings;
+}
+
+std::vector<MountApi> ApisOfThisKernel() {
+  std::vector<MountApi> apis;
+  for (const MountApi api : kMountApis) {
+    if (IsOfThisKernel(api)) apis.push_back(api);
+  }
+  return apis;
+}
 
 std::string ApiName(const testing::TestParamInfo<MountApi>& info) {
   switch (info.param) {

@@ -17,6 +17,7 @@
 #include "overlay/kernel_mounter.h"
 #include "overlay/layer_stack.h"
 #include "overlay/mount_table.h"
+#include "tests/support/kernel_capability.h"
 #include "tests/support/leak_check.h"
 #include "tests/support/temp_dir.h"
 
@@ -78,7 +79,14 @@ class MountFixture : public testing::Test {
   UniqueFd parent_;
 };
 
-// The same for every way that the mounter knows.
+// The ways by which this kernel mounts overlays. What the tests of the others
+// would be is reported as missing when the program starts.
+std::vector<MountApi> ApisOfThisKernel();
+
+// What mounting by `api` asks of the kernel; kLegacy asks for nothing.
+Capability CapabilityFor(MountApi api);
+
+// The same for every way that this kernel has.
 class EveryApi : public MountFixture,
                  public testing::WithParamInterface<MountApi> {
  protected:
@@ -89,12 +97,9 @@ class EveryApi : public MountFixture,
 // "LayerFds", … for test names.
 std::string ApiName(const testing::TestParamInfo<MountApi>& info);
 
-#define INSTANTIATE_FOR_EVERY_API(suite)                            \
-  INSTANTIATE_TEST_SUITE_P(                                         \
-      Kernel, suite,                                                \
-      testing::Values(MountApi::kLayerFds, MountApi::kLayerStrings, \
-                      MountApi::kLegacy),                           \
-      ApiName)
+#define INSTANTIATE_FOR_EVERY_API(suite)  \
+  INSTANTIATE_TEST_SUITE_P(Kernel, suite, \
+                           testing::ValuesIn(ApisOfThisKernel()), ApiName)
 
 }  // namespace oneagent
 

@@ -130,6 +130,7 @@ std::string LongLayer(const std::string& root, size_t length) {
 }
 
 TEST_P(Trap, AStringAbove255BytesIsRefusedSoItGoesThroughTheDescriptor) {
+  if (NotOnThisKernel(Capability::kLayerStrings)) return;
   const UniqueFd context(fsopen("overlay", FSOPEN_CLOEXEC));
   const std::string edge = LongLayer(MakeLayer("e"), 255);
   const std::string over = LongLayer(MakeLayer("o"), 256);
@@ -200,9 +201,16 @@ TEST_F(LegacyTrap, OptionsOf4095BytesAreTaken) {
 }
 
 TEST_F(LegacyTrap, NewApiTakesWhatMount2Cannot) {
-  KernelMounter newer(MountApi::kLayerFds);
-  ASSERT_OK(newer.MountOverlay(PlanOfLength(4096), target()));
-  EXPECT_EQ(Contents(InTarget("version")), "1.2.3");
+  if (NotOnThisKernel(Capability::kLayerStrings)) return;
+  const OverlayPlan plan = PlanOfLength(4096);
+  for (const MountApi api : ApisOfThisKernel()) {
+    if (api == MountApi::kLegacy) continue;
+    SCOPED_TRACE(Name(api));
+    KernelMounter newer(api);
+    ASSERT_OK(newer.MountOverlay(plan, target()));
+    EXPECT_EQ(Contents(InTarget("version")), "1.2.3");
+    ASSERT_OK(newer.Unmount(target()));
+  }
 }
 
 }  // namespace
