@@ -8,15 +8,14 @@
 # some programs, with a dynamic loader, for that is what preloads an agent.
 set -euo pipefail
 readonly DIR=${1:?directory}
+. "$(dirname "$(readlink -f "$0")")/../support/libraries.sh"
 readonly APP_PROGRAMS=(sh sleep cat ls touch id stat mkdir rm head env dd)
 
 copy_with_libraries() { # copy_with_libraries PROGRAM ROOT
-  local path library
+  local path
   path=$(command -v "$1")
   install -D "$path" "$2/bin/$(basename "$1")"
-  ldd "$path" | grep -o '/[^ ]*' | while read -r library; do
-    [ -e "$2$library" ] || install -D "$library" "$2$library"
-  done
+  copy_libraries "$path" "$2"
 }
 
 make_image() { # make_image NAME ROOT CONFIG…: ROOT becomes /

@@ -1,0 +1,9 @@
+# To be sourced.
+
+# copy_libraries PROGRAM ROOT: what its loader loads, at the same paths in ROOT.
+copy_libraries() {
+  local library
+  ldd "$1" | grep -o '/[^ ]*' | while read -r library; do
+    [ -e "$2$library" ] || install -D "$library" "$2$library"
+  done
+}
