@@ -30,10 +30,11 @@ complaints_of() { # complaints_of NAME: one a line; none: all is well
       *FAILED* | "no result") echo "$part: $cell" ;;
     esac
   done
-  tr -d '\r' <"$STATE/$name/results" | sed -n 's/^failed /failed: /p; s/^trouble //p'
+  tr -d '\r' <"$STATE/$name/results" | sed -n 's/^failed /failed: /p'
 }
 
-show_trouble() { # show_trouble NAME: how its console ends
+show_trouble() { # show_trouble NAME: what it died of, and how its console ends
+  echo "vm: $1: $(result_of "$1" trouble)"
   echo "--- $STATE/$1/console.log ends:"
   tail -n 25 "$STATE/$1/console.log" | tr -d '\r'
   tail -n 5 "$STATE/$1/emulator.log"
@@ -60,7 +61,7 @@ print_matrix() { # print_matrix NAME…: fails if anything did
     complaints=$(complaints_of "$name")
     [ -n "$complaints" ] || continue
     code=1
-    sed "s/^/$name: FAILED: /" <<<"$complaints"
+    sed "s/^/vm: $name: FAILED: /" <<<"$complaints"
     [ -z "$(result_of "$name" trouble)" ] || show_trouble "$name"
   done
   [ "$code" -ne 0 ] || echo "vm: everything was seen to work on $# kernels"

@@ -64,11 +64,13 @@ run_tests() { # run_tests NAME
 run_command() { # run_command NAME COMMAND
   local directory=$STATE/$1 code
   fresh_machine "$1"
-  boot "$1" ". $HERE/guest.sh; task_command $(printf %q "$2")" ||
+  if ! boot "$1" ". $HERE/guest.sh; task_command $(printf %q "$2")"; then
     show_trouble "$1"
+    return 1
+  fi
   tr -d '\r' <"$directory/console.log" | sed -n '/^== /,$p'
   code=$(result_of "$1" exit)
-  [ "$code" = 0 ] || { echo "vm: $1: exit code ${code:-unknown}"; return 1; }
+  [ "$code" = 0 ] || { echo "vm: $1: exit code $code"; return 1; }
 }
 
 run_all() { # run_all NAME…: AT_ONCE at a time
