@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "overlay/layer_stack.h"
+#include "overlay/mount_points.h"
 
 namespace oneagent {
 namespace {
@@ -65,14 +66,20 @@ AppLayers LayersOf(const Layout& layout, const VolumeRow& row,
   return layers;
 }
 
+absl::Status PrepareDataDir(const Layout& layout) {
+  RETURN_IF_ERROR(layout.Prepare(Owner::kMounter));
+  return MakeMountPoints(layout.SkeletonDir());
+}
+
 absl::Status ShowApp(const Layout& layout, const AppLayers& layers,
                      Mounter& mounter, const MountTarget& target) {
   LayerStack stack{.lower = {}, .upper = layers.upper, .work = layers.work};
   for (const std::string& layer : {layers.pod, layers.config, layers.agent}) {
     if (!layer.empty()) stack.lower.push_back(layer);
   }
+  stack.lower.push_back(layout.SkeletonDir());
   ASSIGN_OR_RETURN(const OverlayPlan plan,
-                   PlanOverlay(stack, layout.EmptyDir()));
+                   PlanOverlay(stack, layout.SkeletonDir()));
   return mounter.MountOverlay(plan, target);
 }
 

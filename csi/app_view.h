@@ -31,6 +31,12 @@ struct AppLayers {
 AppLayers LayersOf(const Layout& layout, const VolumeRow& row,
                    bool has_pod_layer);
 
+// The mounter's directories, with the skeleton: the layer below every agent,
+// which has the directories that containers mount something over. An agent that
+// lacks one cannot be given it, because its tree may be a live lower layer.
+// Idempotent. Errors: as Layout::Prepare.
+absl::Status PrepareDataDir(const Layout& layout);
+
 // Mounts the view of `layers` on `target`. Errors are the mounter's: nothing
 // is mounted then.
 absl::Status ShowApp(const Layout& layout, const AppLayers& layers,

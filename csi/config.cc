@@ -35,6 +35,12 @@ absl::StatusOr<TargetCheck> ParseTargetCheck(absl::string_view text) {
   return absl::InvalidArgumentError("not one of kubelet, any");
 }
 
+absl::StatusOr<bool> ParseBool(absl::string_view text) {
+  if (text == "true") return true;
+  if (text == "false") return false;
+  return absl::InvalidArgumentError("not one of true, false");
+}
+
 absl::StatusOr<LogLevels> ParseLevels(absl::string_view text) {
   return ParseLogLevels(text, kMounterLogComponents);
 }
@@ -62,6 +68,9 @@ std::vector<Flag> Flags(RawFlags* raw, MounterConfig* config) {
       SwitchFlag("drain",
                  "only unmount and clean: new volumes are published empty",
                  &config->drain),
+      ParsedFlag("empty-volume-stub", "BOOL",
+                 "true (default): empty volumes hold a library for LD_PRELOAD",
+                 ParseBool, &config->empty_volume_stub),
       ParsedFlag("target-check", "RULE",
                  "kubelet (default), or any: targets outside kubelet's pods",
                  ParseTargetCheck, &config->target_check),

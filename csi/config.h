@@ -37,6 +37,7 @@ struct MounterConfig {
   int64_t max_in_flight = 20;
   int64_t max_mount_attempts = 0;  // 0: no limit
   bool drain = false;              // only unmount and clean
+  bool empty_volume_stub = true;
   TargetCheck target_check = TargetCheck::kKubelet;
   std::string registration_dir;     // empty: somebody else registers the driver
   std::string kubelet_socket_path;  // the socket as kubelet sees it

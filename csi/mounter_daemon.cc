@@ -44,6 +44,7 @@
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
 #include "cache/index/reference_layout.h"
+#include "csi/app_view.h"
 #include "csi/health.h"
 #include "csi/housekeeping.h"
 #include "csi/identity_service.h"
@@ -80,8 +81,7 @@ constexpr int kStatsWorkers = 2;
 constexpr absl::Duration kGuardPatience = absl::Seconds(30);
 // How long the mounter may be deaf because somebody removed its socket.
 constexpr absl::Duration kSocketInterval = absl::Seconds(1);
-// How long pods wait for an index that another process keeps locked, and how
-// long they are answered without it before the next one waits.
+// How long pods wait for a locked index, and are then answered without it.
 constexpr absl::Duration kIndexPatience = absl::Milliseconds(250);
 constexpr absl::Duration kIndexPause = absl::Seconds(1);
 // What the allocator may keep between two bursts.
@@ -110,16 +110,15 @@ absl::StatusOr<UniqueFd> LockVolumes(const Layout& layout) {
       layout.data_dir(), ": another mounter works on this data directory"));
 }
 
-// A disk that is full or broken: then the mounter starts all the same, because
-// without it no pod would get its volume, not even an empty one, and none could
-// end. What else there is has to be seen by the operator.
+// A disk that is full or broken does not stop the start: without the mounter no
+// pod would get its volume, not even an empty one, and none could end.
 bool IsOfTheDisk(const absl::Status& status) {
   return absl::IsResourceExhausted(status) || absl::IsInternal(status);
 }
 
 // The lock, or none as long as the disk has no directories to be locked.
 absl::StatusOr<UniqueFd> PrepareAndLock(const Layout& layout, const Log& log) {
-  const absl::Status prepared = layout.Prepare(Owner::kMounter);
+  const absl::Status prepared = PrepareDataDir(layout);
   if (!prepared.ok() && !IsOfTheDisk(prepared)) return prepared;
   absl::StatusOr<UniqueFd> lock = LockVolumes(layout);
   if (prepared.ok() || absl::IsAlreadyExists(lock.status())) return lock;
@@ -129,7 +128,8 @@ absl::StatusOr<UniqueFd> PrepareAndLock(const Layout& layout, const Log& log) {
 }
 
 absl::StatusOr<MountWay> ProbeNode(const Layout& layout) {
-  return ProbeMounts(layout.ProbeDir(), layout.EmptyDir(), layout.VolumesDir());
+  return ProbeMounts(layout.ProbeDir(), layout.SkeletonDir(),
+                     layout.VolumesDir());
 }
 
 // The logs of the components.
@@ -179,6 +179,7 @@ struct Volumes {
         publisher({.max_mount_attempts =
                        static_cast<int32_t>(config.max_mount_attempts),
                    .drain = config.drain,
+                   .empty_volume_stub = config.empty_volume_stub,
                    .reference_data_dir = ReferenceDataDir(config.socket_path)},
                   context),
         unpublisher(context, ReferenceDataDir(config.socket_path)),
@@ -356,7 +357,7 @@ void MounterDaemon::Parts::EachSecond() {
 }
 
 void MounterDaemon::Parts::PrepareAgain() {
-  if (data_lock.ok() || !layout.Prepare(Owner::kMounter).ok()) return;
+  if (data_lock.ok() || !PrepareDataDir(layout).ok()) return;
   absl::StatusOr<UniqueFd> lock = LockVolumes(layout);
   if (lock.ok()) data_lock = *std::move(lock);
 }

@@ -136,7 +136,12 @@ absl::StatusOr<PublishResult> Publisher::PublishEmpty(const Attempt& attempt,
   Failpoint("empty:2");
   // Fails also where something foreign is mounted: that stays, and the pod
   // starts with it. So it does with a bare directory.
-  context_.mounter.MountEmpty(row.reason, target).IgnoreError();
+  context_.mounter
+      .MountEmpty({.reason = row.reason,
+                   .read_only = row.read_only,
+                   .has_preload_stub = options_.empty_volume_stub},
+                  target)
+      .IgnoreError();
   Failpoint("empty:3");
   context_.book.PutEmptyRow(row);
   Failpoint("empty:4");

@@ -46,6 +46,9 @@ class Publisher {
     // New volumes are published empty at once; what is mounted is served and
     // unpublished as ever.
     bool drain = false;
+    // Whether empty volumes hold a library that does nothing in the agent's
+    // place, so that pods' LD_PRELOAD finds one.
+    bool empty_volume_stub = true;
     // The reference driver's data directory; empty: there is none.
     std::string reference_data_dir = {};
   };

@@ -148,11 +148,11 @@ absl::Status KernelMounter::MountOnDisk(
   return absl::OkStatus();
 }
 
-absl::Status KernelMounter::MountEmpty(absl::string_view reason,
+absl::Status KernelMounter::MountEmpty(const EmptyVolume& volume,
                                        const MountTarget& target) {
   RETURN_IF_ERROR(CheckMountable(target));
-  if (api_ == MountApi::kLegacy) return LegacyEmptyVolume(reason, target);
-  const absl::StatusOr<UniqueFd> mount = BuildEmptyVolume(reason);
+  if (api_ == MountApi::kLegacy) return LegacyEmptyVolume(volume, target);
+  const absl::StatusOr<UniqueFd> mount = BuildEmptyVolume(volume);
   if (!mount.ok()) return Failed(mount.status(), "empty volume", target);
   return AttachBuilt(*mount, target);
 }

@@ -44,7 +44,7 @@ class KernelMounter final : public Mounter {
 
   absl::Status MountOverlay(const OverlayPlan& plan,
                             const MountTarget& target) override;
-  absl::Status MountEmpty(absl::string_view reason,
+  absl::Status MountEmpty(const EmptyVolume& volume,
                           const MountTarget& target) override;
   absl::Status BindStorage(const std::string& storage, bool read_only,
                            const MountTarget& target) override;

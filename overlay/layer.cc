@@ -1,9 +1,7 @@
 #include "overlay/layer.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -16,13 +14,9 @@
 #include "base/confined_path.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
-#include "overlay/mounter.h"
 
 namespace oneagent {
 namespace {
-
-// The smallest page that Linux has; a tmpfs of 4 KiB holds one page at least.
-constexpr size_t kMarkerLimit = 4096;
 
 bool HasDotDot(absl::string_view path) {
   for (const absl::string_view component : absl::StrSplit(path, '/')) {
@@ -76,28 +70,6 @@ absl::Status CheckWritable(int root_fd) {
                       absl::StrCat("overlay is read-only: its disk ",
                                    is_full ? "is full: No space left on device"
                                            : "cannot hold an upper layer"));
-}
-
-std::string EmptyMarkerContent(absl::string_view reason) {
-  return absl::StrCat(reason.substr(0, kMarkerLimit - 1), "\n");
-}
-
-absl::Status WriteEmptyMarker(int root_fd, absl::string_view reason) {
-  const UniqueFd file(openat(root_fd, kEmptyMarker,
-                             O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
-  if (!file.ok() || fchmod(file.get(), 0444) != 0) {
-    return PosixStatus(absl::StrCat("create ", kEmptyMarker), errno);
-  }
-  const std::string content = EmptyMarkerContent(reason);
-  const ssize_t written = write(file.get(), content.data(), content.size());
-  if (written < 0) {
-    return PosixStatus(absl::StrCat("write ", kEmptyMarker), errno);
-  }
-  // tmpfs writes less than asked only when it is full.
-  if (static_cast<size_t>(written) != content.size()) {
-    return PosixStatus(absl::StrCat("write ", kEmptyMarker), ENOSPC);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace oneagent

@@ -33,14 +33,6 @@ absl::StatusOr<OpenLayers> OpenAllLayers(const OverlayPlan& plan);
 // layer. ResourceExhausted: the disk is full; FailedPrecondition: it is not.
 absl::Status CheckWritable(int root_fd);
 
-// What the empty volume's marker holds for `reason`: at most a page with its
-// newline, which is what the volume has room for.
-std::string EmptyMarkerContent(absl::string_view reason);
-
-// Creates kEmptyMarker in the directory `root_fd`, mode 0444 whatever the
-// umask. Errors: PosixStatus.
-absl::Status WriteEmptyMarker(int root_fd, absl::string_view reason);
-
 }  // namespace oneagent
 
 #endif  // OVERLAY_LAYER_H_

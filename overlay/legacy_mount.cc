@@ -14,6 +14,7 @@
 #include "base/posix_status.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
+#include "overlay/empty_volume.h"
 #include "overlay/layer.h"
 #include "overlay/target_state.h"
 
@@ -61,10 +62,13 @@ absl::Status Remount(const MountTarget& target, unsigned long flags) {
   return absl::OkStatus();
 }
 
-absl::Status FillEmptyVolume(absl::string_view reason,
-                             const MountTarget& target) {
-  ASSIGN_OR_RETURN(const UniqueFd root, OpenTarget(target));
-  return WriteEmptyMarker(root.get(), reason);
+std::string EmptyVolumeOptions() {
+  std::string options;
+  for (const TmpfsOption& option : kEmptyVolumeOptions) {
+    absl::StrAppend(&options, options.empty() ? "" : ",", option.key, "=",
+                    option.value);
+  }
+  return options;
 }
 
 }  // namespace
@@ -91,17 +95,19 @@ absl::Status LegacyOverlay(const OverlayPlan& plan, const MountTarget& target) {
   return absl::OkStatus();
 }
 
-absl::Status LegacyEmptyVolume(absl::string_view reason,
+absl::Status LegacyEmptyVolume(const EmptyVolume& volume,
                                const MountTarget& target) {
   ASSIGN_OR_RETURN(const UniqueFd point, OpenTarget(target));
   Failpoint("overlay:built");
   RETURN_IF_ERROR(MountOn(point.get(), target, kMountSource, "tmpfs", kFlags,
-                          "size=4096,mode=0755"));
+                          EmptyVolumeOptions().c_str()));
   auto roll_back = RollBack(target);
   Failpoint("overlay:visible");
-  RETURN_IF_ERROR(FillEmptyVolume(reason, target));
+  // Closed before the roll-back: it would keep the mount busy.
+  ASSIGN_OR_RETURN(const UniqueFd root, OpenTarget(target));
+  RETURN_IF_ERROR(FillEmptyVolume(root.get(), volume));
   // Without MS_BIND: the file system itself becomes read-only.
-  RETURN_IF_ERROR(Remount(target, kFlags | MS_RDONLY));
+  if (volume.read_only) RETURN_IF_ERROR(Remount(target, kFlags | MS_RDONLY));
   std::move(roll_back).Cancel();
   return absl::OkStatus();
 }

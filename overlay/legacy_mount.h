@@ -18,7 +18,7 @@ namespace oneagent {
 // Errors: PosixStatus; FailedPrecondition when the overlay's options are
 // longer than the 4095 bytes that mount(2) reads.
 absl::Status LegacyOverlay(const OverlayPlan& plan, const MountTarget& target);
-absl::Status LegacyEmptyVolume(absl::string_view reason,
+absl::Status LegacyEmptyVolume(const EmptyVolume& volume,
                                const MountTarget& target);
 absl::Status LegacyBind(const std::string& storage, bool read_only,
                         const MountTarget& target);

@@ -19,7 +19,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "overlay/layer_stack.h"
 #include "overlay/mount_table.h"  // kMountSource
 
@@ -27,6 +26,16 @@ namespace oneagent {
 
 // The file in an empty volume that says why it is empty.
 inline constexpr char kEmptyMarker[] = "ONEAGENT_NOT_INJECTED";
+
+// What is mounted where an agent cannot be had: a tmpfs with kEmptyMarker
+// (0444, at most a page) and the directories of mount_points.h, bounded in
+// bytes and inodes.
+struct EmptyVolume {
+  std::string reason;      // what the marker says; its beginning, if it is long
+  bool read_only = false;  // the file system itself
+  // A library that does nothing stands where LD_PRELOAD looks for the agent's.
+  bool has_preload_stub = false;
+};
 
 struct MountTarget {
   int parent_fd = -1;  // borrowed, opened O_PATH or O_RDONLY
@@ -43,9 +52,7 @@ class Mounter {
   virtual absl::Status MountOverlay(const OverlayPlan& plan,
                                     const MountTarget& target) = 0;
 
-  // A read-only tmpfs of one file of at most a page, kEmptyMarker, mode 0444,
-  // holding `reason` (its beginning, if it is longer).
-  virtual absl::Status MountEmpty(absl::string_view reason,
+  virtual absl::Status MountEmpty(const EmptyVolume& volume,
                                   const MountTarget& target) = 0;
 
   // Binds the directory `storage` at the target.

@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "overlay/empty_volume.h"
 #include "overlay/layer.h"
 #include "overlay/target_state.h"
 
@@ -173,14 +174,15 @@ absl::StatusOr<UniqueFd> BuildOverlay(const OverlayPlan& plan,
   return mount;
 }
 
-absl::StatusOr<UniqueFd> BuildEmptyVolume(absl::string_view reason) {
+absl::StatusOr<UniqueFd> BuildEmptyVolume(const EmptyVolume& volume) {
   ASSIGN_OR_RETURN(MountContext context, MountContext::Open("tmpfs"));
-  RETURN_IF_ERROR(context.SetString("size", "4096"));
-  RETURN_IF_ERROR(context.SetString("mode", "0755"));
+  for (const TmpfsOption& option : kEmptyVolumeOptions) {
+    RETURN_IF_ERROR(context.SetString(option.key, option.value));
+  }
   RETURN_IF_ERROR(context.Create());
   ASSIGN_OR_RETURN(UniqueFd mount, context.Mount(kMountAttributes));
-  RETURN_IF_ERROR(WriteEmptyMarker(mount.get(), reason));
-  RETURN_IF_ERROR(context.MakeReadOnly());
+  RETURN_IF_ERROR(FillEmptyVolume(mount.get(), volume));
+  if (volume.read_only) RETURN_IF_ERROR(context.MakeReadOnly());
   return mount;
 }
 

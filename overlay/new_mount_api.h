@@ -22,7 +22,7 @@ enum class LayerPassing { kDescriptors, kStrings };
 // as CheckWritable for an overlay that is not what the plan asks for.
 absl::StatusOr<UniqueFd> BuildOverlay(const OverlayPlan& plan,
                                       LayerPassing passing);
-absl::StatusOr<UniqueFd> BuildEmptyVolume(absl::string_view reason);
+absl::StatusOr<UniqueFd> BuildEmptyVolume(const EmptyVolume& volume);
 absl::StatusOr<UniqueFd> BuildBind(const std::string& storage, bool read_only);
 
 // Makes the detached mount visible at the target. A symlink there is not

@@ -104,12 +104,12 @@ absl::Status ProbedMounter::MountOverlay(const OverlayPlan& plan,
 }
 
 // An empty volume or a bind says nothing about overlays.
-absl::Status ProbedMounter::MountEmpty(absl::string_view reason,
+absl::Status ProbedMounter::MountEmpty(const EmptyVolume& volume,
                                        const MountTarget& target) {
   const MountApi taken = way().api;
-  const absl::Status refused = By(taken).MountEmpty(reason, target);
+  const absl::Status refused = By(taken).MountEmpty(volume, target);
   if (!MayBeOfTheWay(refused)) return refused;
-  return By(MountApi::kLegacy).MountEmpty(reason, target);
+  return By(MountApi::kLegacy).MountEmpty(volume, target);
 }
 
 absl::Status ProbedMounter::BindStorage(const std::string& storage,

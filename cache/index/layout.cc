@@ -82,8 +82,8 @@ std::string Layout::HostStorage(absl::string_view name) const {
 std::string Layout::HostRecord(absl::string_view name) const {
   return absl::StrCat(HostStorage(name), ".json");
 }
-std::string Layout::EmptyDir() const {
-  return absl::StrCat(data_dir_, "/empty");
+std::string Layout::SkeletonDir() const {
+  return absl::StrCat(data_dir_, "/skeleton");
 }
 
 std::string Layout::StagingDir() const {
@@ -115,7 +115,7 @@ absl::Status Layout::Prepare(Owner owner) const {
            {VolumesDir(), HostDir(), TrashVolumes()}) {
         RETURN_IF_ERROR(EnsureDirectory(path, kPrivate));
       }
-      return EnsureDirectory(EmptyDir(), kPublic);
+      return EnsureDirectory(SkeletonDir(), kPublic);
     case Owner::kProvisioner:
       for (const std::string& path : {AgentsDir(), ConfigsDir(), TenantsDir(),
                                       StagingDir(), TrashAgents()}) {

@@ -10,7 +10,7 @@
 //     tenants/<dynakube>.json  what new pods of this DynaKube get
 //     volumes/<volume>/        volume.json, pod/, upper/, work/
 //     host/<name>/             storage for mode=host; host/<name>.json whose
-//     empty/                   an empty directory, filler layer of overlays
+//     skeleton/                the lowest layer of every overlay
 //     staging/                 downloads and trees being unpacked
 //     trash/agents             what the provisioner deletes next
 //     trash/volumes            what the mounter deletes next; probe/ is where
@@ -18,7 +18,7 @@
 //                              tries how to mount
 //
 // agents, configs, tenants, staging and trash/agents belong to the
-// provisioner; mounter.json, volumes, host, empty and trash/volumes to the
+// provisioner; mounter.json, volumes, host, skeleton and trash/volumes to the
 // mounter: only the owner creates, changes, measures or deletes there. A value
 // type, thread-safe.
 #ifndef CACHE_INDEX_LAYOUT_H_
@@ -61,7 +61,7 @@ class Layout {
   std::string HostDir() const;
   std::string HostStorage(absl::string_view name) const;
   std::string HostRecord(absl::string_view name) const;
-  std::string EmptyDir() const;
+  std::string SkeletonDir() const;
 
   std::string StagingDir() const;
   std::string StagingPart(absl::string_view id) const;  // staging/<id>.part
@@ -71,7 +71,7 @@ class Layout {
   std::string ProbeDir() const;
 
   // Creates the data directory (0700, also when it exists with another mode)
-  // and the directories that `owner` owns (0700; empty/ 0755). Idempotent.
+  // and the directories that `owner` owns (0700; skeleton/ 0755). Idempotent.
   // Errors: PosixStatus, FailedPrecondition for a path of another type.
   absl::Status Prepare(Owner owner) const;
 

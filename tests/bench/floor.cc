@@ -30,7 +30,7 @@ T Required(absl::StatusOr<T> value) {
 Floor::Floor(BenchNode& node)
     : node_(node),
       mounter_(Required(ProbeMounts(node.layout().ProbeDir(),
-                                    node.layout().EmptyDir(),
+                                    node.layout().SkeletonDir(),
                                     node.layout().VolumesDir()))
                    .api),
       targets_(Required(
@@ -52,7 +52,7 @@ void Floor::Publish(const CsiPublishCall& call) {
                                       layout.AgentTree(node_.agent_id())},
                             .upper = layout.VolumeUpper(id),
                             .work = layout.VolumeWork(id)},
-                           layout.EmptyDir()));
+                           layout.SkeletonDir()));
   Require(mounter_.MountOverlay(plan, target.target()));
   Required(mounter_.IsMounted(target.target()));
 }

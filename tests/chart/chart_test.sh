@@ -105,6 +105,7 @@ check_refuses() {
   # Wrong kinds and values.
   refused mounter.maxInFlight=0 /mounter/maxInFlight
   refused mounter.maxInFlight=many /mounter/maxInFlight
+  refused mounter.emptyVolumeStub=no /mounter/emptyVolumeStub
   refused provisioner.gracePeriod=5 /provisioner/gracePeriod
   refused provisioner.enabled=perhaps /provisioner/enabled
   refused image.pullPolicy=Sometimes /image/pullPolicy

@@ -77,6 +77,46 @@ std::string PodManifest(const AppPod& pod) {
       pod.name, pod.namespace_name, Spec(pod));
 }
 
+std::string NestingPodManifest(const AppPod& pod) {
+  const std::string container = absl::Substitute(
+      R"(
+    image: docker.io/test/app:1
+    imagePullPolicy: Never
+    env:
+    - {name: LD_PRELOAD, value: $0/agent/lib64/liboneagentproc.so}
+    volumeMounts:
+    - {name: oneagent-bin, mountPath: $0, readOnly: $1}
+    - {name: scratch, mountPath: $0/log, subPath: log}
+    - {name: scratch, mountPath: $0/datastorage, subPath: datastorage}
+    - {name: oneagent-bin, mountPath: /conf, subPath: agent/conf}
+    - {name: oneagent-bin, mountPath: /own, subPath: $2}
+)",
+      kVolumePath, pod.read_only, pod.read_only ? "agent/lib64" : "own/of/a");
+  return absl::Substitute(R"(apiVersion: v1
+kind: Pod
+metadata: {name: $0, namespace: $1}
+spec:
+  terminationGracePeriodSeconds: 5
+  automountServiceAccountToken: false
+  initContainers:
+  - name: init
+    command: [sh, -c, "ls $2/agent /conf /own && touch $2/log/from-init"]$3
+  containers:
+  - name: a
+    command: [sh, -c, "ls /conf /own && rm $2/log/from-init && touch $2/datastorage/x && echo all mounts are there; $4"]$3
+  volumes:
+  - {name: scratch, emptyDir: {}}
+  - name: oneagent-bin
+    csi:
+      driver: csi.oneagent.dynatrace.com
+      readOnly: $5
+      volumeAttributes: {mode: app, dynakube: $6, retryTimeout: "$7"}
+)",
+                          pod.name, pod.namespace_name, kVolumePath, container,
+                          kWait, pod.read_only, pod.dynakube,
+                          pod.retry_timeout);
+}
+
 std::string DeploymentManifest(const AppPod& pod, int replicas) {
   return absl::StrCat(
       WorkloadHead("Deployment", pod,

@@ -27,6 +27,11 @@ std::string PodManifest(const AppPod& pod);
 // Of `replicas` such pods, labelled app=<name>; no more than one is missing
 // during a roll-out.
 std::string DeploymentManifest(const AppPod& pod, int replicas);
+// A pod whose init container and container mount over and out of the volume:
+// emptyDirs on log and datastorage, agent/conf as a subPath and, where the
+// volume can be written to, a subPath that is not there. It writes "all mounts
+// are there".
+std::string NestingPodManifest(const AppPod& pod);
 // With one volume of mode host, read-write, at /mnt/volume_storage_mount, which
 // gets a line from each pod that starts.
 std::string HostDaemonSetManifest(const AppPod& pod);

@@ -22,12 +22,12 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
-class EmptyVolume : public EveryApi {};
-INSTANTIATE_FOR_EVERY_API(EmptyVolume);
+class EmptyVolumeMount : public EveryApi {};
+INSTANTIATE_FOR_EVERY_API(EmptyVolumeMount);
 
-TEST_P(EmptyVolume, HoldsTheReasonAndNothingElse) {
+TEST_P(EmptyVolumeMount, HoldsTheReason) {
   const mode_t old_umask = umask(077);
-  ASSERT_OK(mounter_.MountEmpty("no agent since 10m", target()));
+  ASSERT_OK(mounter_.MountEmpty({.reason = "no agent since 10m"}, target()));
   umask(old_umask);
   EXPECT_EQ(Contents(InTarget(kEmptyMarker)), "no agent since 10m\n");
   struct stat info;
@@ -37,18 +37,20 @@ TEST_P(EmptyVolume, HoldsTheReasonAndNothingElse) {
   EXPECT_EQ(info.st_mode & 07777, 0755U);
 }
 
-TEST_P(EmptyVolume, IsOurOwnInTheMountTable) {
-  ASSERT_OK(mounter_.MountEmpty("why", target()));
+TEST_P(EmptyVolumeMount, IsOurOwnInTheMountTable) {
+  ASSERT_OK(mounter_.MountEmpty({.reason = "why"}, target()));
   ASSERT_THAT(Mounts(), SizeIs(1));
   EXPECT_EQ(Mounts()[0].source, kMountSource);
   EXPECT_EQ(Mounts()[0].fs_type, "tmpfs");
   EXPECT_THAT(Mounts()[0].options,
               AllOf(HasSubstr("nosuid"), HasSubstr("nodev")));
-  EXPECT_THAT(Mounts()[0].super_options, HasSubstr("size=4k"));
+  EXPECT_THAT(Mounts()[0].super_options,
+              AllOf(HasSubstr("size=1024k"), HasSubstr("nr_inodes=256")));
 }
 
-TEST_P(EmptyVolume, StaysReadOnlyWhenARuntimeBindsItWritable) {
-  ASSERT_OK(mounter_.MountEmpty("why", target()));
+TEST_P(EmptyVolumeMount, StaysReadOnlyWhenARuntimeBindsItWritable) {
+  ASSERT_OK(
+      mounter_.MountEmpty({.reason = "why", .read_only = true}, target()));
   EXPECT_EQ(WriteTo(InTarget("file"), "x"), EROFS);
   ASSERT_EQ(mount(nullptr, target_path().c_str(), nullptr, MS_REMOUNT | MS_BIND,
                   nullptr),
@@ -57,31 +59,31 @@ TEST_P(EmptyVolume, StaysReadOnlyWhenARuntimeBindsItWritable) {
   EXPECT_EQ(WriteTo(InTarget(kEmptyMarker), "x"), EROFS);
 }
 
-TEST_P(EmptyVolume, KeepsTheBeginningOfALongReason) {
+TEST_P(EmptyVolumeMount, KeepsTheBeginningOfALongReason) {
   const std::string reason(100000, 'r');
-  ASSERT_OK(mounter_.MountEmpty(reason, target()));
+  ASSERT_OK(mounter_.MountEmpty({.reason = reason}, target()));
   EXPECT_EQ(Contents(InTarget(kEmptyMarker)), reason.substr(0, 4095) + "\n");
 }
 
-TEST_P(EmptyVolume, RefusesATargetThatIsMountedAlready) {
-  ASSERT_OK(mounter_.MountEmpty("why", target()));
-  EXPECT_THAT(mounter_.MountEmpty("again", target()),
+TEST_P(EmptyVolumeMount, RefusesATargetThatIsMountedAlready) {
+  ASSERT_OK(mounter_.MountEmpty({.reason = "why"}, target()));
+  EXPECT_THAT(mounter_.MountEmpty({.reason = "again"}, target()),
               StatusIs(absl::StatusCode::kAlreadyExists));
   EXPECT_THAT(Mounts(), SizeIs(1));
 }
 
-TEST_P(EmptyVolume, DeathBeforeAttachLeavesNothingMounted) {
+TEST_P(EmptyVolumeMount, DeathBeforeAttachLeavesNothingMounted) {
   const int code = RunInChild([&] {
     ArmFailpoint("overlay:built", [] { _exit(42); });
-    (void)mounter_.MountEmpty("why", target());
+    (void)mounter_.MountEmpty({.reason = "why"}, target());
     return 0;
   });
   EXPECT_EQ(code, 42);
   EXPECT_THAT(Mounts(), IsEmpty());
 }
 
-TEST_P(EmptyVolume, IsUnmountedLikeAnyOther) {
-  ASSERT_OK(mounter_.MountEmpty("why", target()));
+TEST_P(EmptyVolumeMount, IsUnmountedLikeAnyOther) {
+  ASSERT_OK(mounter_.MountEmpty({.reason = "why"}, target()));
   ASSERT_OK(mounter_.Unmount(target()));
   EXPECT_THAT(Mounts(), IsEmpty());
 }
@@ -168,11 +170,13 @@ class LegacyWindow : public MountFixture {
 };
 
 TEST_F(LegacyWindow, DeathInAnEmptyVolumeIsSeenAndUndone) {
-  EXPECT_EQ(
-      DieWhenVisible([&] { return mounter_.MountEmpty("why", target()); }), 42);
+  EXPECT_EQ(DieWhenVisible([&] {
+              return mounter_.MountEmpty({.reason = "why"}, target());
+            }),
+            42);
   EXPECT_THAT(mounter_.IsMounted(target()), IsOkAndHolds(true));
   ASSERT_OK(mounter_.Unmount(target()));
-  ASSERT_OK(mounter_.MountEmpty("why", target()));
+  ASSERT_OK(mounter_.MountEmpty({.reason = "why"}, target()));
   EXPECT_EQ(Contents(InTarget(kEmptyMarker)), "why\n");
 }
 
@@ -194,7 +198,7 @@ TEST_F(LegacyWindow, FailureOfTheSecondStepUnmountsTheFirst) {
   ArmFailpoint("overlay:visible", [&] {
     EXPECT_EQ(WriteTo(InTarget(kEmptyMarker), "squatter"), 0);
   });
-  EXPECT_THAT(mounter_.MountEmpty("why", target()), Not(IsOk()));
+  EXPECT_THAT(mounter_.MountEmpty({.reason = "why"}, target()), Not(IsOk()));
   DisarmFailpoints();
   EXPECT_THAT(Mounts(), IsEmpty());
 }

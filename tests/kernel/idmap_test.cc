@@ -74,7 +74,7 @@ TEST_P(IdMap, AnIdMappedOverlayIsReadAndWrittenByThesePods) {
 
 TEST_P(IdMap, ATmpfsCanSoAnEmptyVolumeStartsThesePodsToo) {
   if (NotOnThisKernel(Capability::kIdMappedTmpfs)) return;
-  ASSERT_OK(mounter_.MountEmpty("why", target()));
+  ASSERT_OK(mounter_.MountEmpty({.reason = "why"}, target()));
   const UniqueFd clone = CloneTarget();
   ASSERT_GE(clone.get(), 0);
   EXPECT_EQ(OwnerOf(clone), 0U);

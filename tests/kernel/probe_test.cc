@@ -265,7 +265,7 @@ TEST_F(WronglyProbed, EmptyVolumesAndStorageDoNotDependOnIt) {
           return 1;
         }
         ProbedMounter mounter(Way(MountApi::kLayerFds), Options());
-        if (!mounter.MountEmpty("why", target()).ok()) return 2;
+        if (!mounter.MountEmpty({.reason = "why"}, target()).ok()) return 2;
         if (!mounter.Unmount(target()).ok()) return 3;
         return mounter.BindStorage(Disk("upper"), false, target()).ok() ? 0 : 4;
       }),

@@ -40,7 +40,7 @@ class HostileTarget : public EveryApi {
   // Every way to mount something there.
   std::vector<std::function<absl::Status()>> Verbs() {
     return {[this] { return mounter_.MountOverlay(ReadOnly(), target()); },
-            [this] { return mounter_.MountEmpty("why", target()); },
+            [this] { return mounter_.MountEmpty({.reason = "why"}, target()); },
             [this] {
               return mounter_.BindStorage(Disk("agent"), /*read_only=*/false,
                                           target());

@@ -77,7 +77,7 @@ TEST_P(Trap, ASecondAttachStacksSilentlySoTheMounterLooksFirst) {
   EXPECT_THAT(Mounts(), SizeIs(3));
   EXPECT_THAT(mounter_.MountOverlay(Writable(), target()),
               StatusIs(absl::StatusCode::kAlreadyExists));
-  EXPECT_THAT(mounter_.MountEmpty("why", target()),
+  EXPECT_THAT(mounter_.MountEmpty({.reason = "why"}, target()),
               StatusIs(absl::StatusCode::kAlreadyExists));
   EXPECT_THAT(mounter_.BindStorage(Disk("agent"), true, target()),
               StatusIs(absl::StatusCode::kAlreadyExists));

@@ -88,7 +88,9 @@ TEST_P(PodInOverlay, WorksWithTheCapabilitiesThatTheMounterKeeps) {
   EXPECT_EQ(Contents(Disk("upper/shared")), "new");
   EXPECT_EQ(as_mounter([&] { return mounter_.Unmount(target()); }), 0);
   EXPECT_EQ(as_mounter([&] { return ClearVolatileMarker(Disk("work")); }), 0);
-  EXPECT_EQ(as_mounter([&] { return mounter_.MountEmpty("why", target()); }),
+  EXPECT_EQ(as_mounter([&] {
+              return mounter_.MountEmpty({.reason = "why"}, target());
+            }),
             0);
   EXPECT_EQ(Contents(InTarget(kEmptyMarker)), "why\n");
   EXPECT_EQ(as_mounter([&] { return mounter_.Unmount(target()); }), 0);

@@ -232,7 +232,7 @@ TEST_F(CsiSanityTest, VolumesThatFailOpen) {
   StartMounter();
   ConformsWith("empty-cache", /*read_only=*/false,
                {{"mode", "app"}, {"dynakube", "demo"}, {"retryTimeout", "0s"}},
-               absl::StrCat("tmpfs ro ", kEmptyMarker));
+               absl::StrCat("tmpfs rw ", kAgentLibrary, " ", kEmptyMarker));
 }
 
 TEST_F(CsiSanityTest, TheMountersOwnSocketWithoutStandIns) {

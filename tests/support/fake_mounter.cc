@@ -99,20 +99,20 @@ absl::Status FakeMounter::MountOverlay(const OverlayPlan& plan,
   return Attach(Verb::kMountOverlay,
                 Mount{.kind = Kind::kOverlay,
                       .plan = plan,
-                      .reason = "",
+                      .empty = {},
                       .storage = "",
                       .read_only = plan.read_only},
                 target);
 }
 
-absl::Status FakeMounter::MountEmpty(absl::string_view reason,
+absl::Status FakeMounter::MountEmpty(const EmptyVolume& volume,
                                      const MountTarget& target) {
   return Attach(Verb::kMountEmpty,
                 Mount{.kind = Kind::kEmpty,
                       .plan = {},
-                      .reason = std::string(reason),
+                      .empty = volume,
                       .storage = "",
-                      .read_only = true},
+                      .read_only = volume.read_only},
                 target);
 }
 
@@ -122,7 +122,7 @@ absl::Status FakeMounter::BindStorage(const std::string& storage,
   return Attach(Verb::kBindStorage,
                 Mount{.kind = Kind::kStorage,
                       .plan = {},
-                      .reason = "",
+                      .empty = {},
                       .storage = storage,
                       .read_only = read_only},
                 target);
@@ -191,7 +191,7 @@ void FakeMounter::AddForeignMount(const std::string& target_path) {
   MutexLock lock(mu_);
   table_[target_path].push_back(Mount{.kind = Kind::kForeign,
                                       .plan = {},
-                                      .reason = "",
+                                      .empty = {},
                                       .storage = "",
                                       .read_only = false});
 }

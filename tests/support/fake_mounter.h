@@ -41,7 +41,7 @@ class FakeMounter final : public Mounter {
   struct Mount {
     Kind kind = Kind::kOverlay;
     OverlayPlan plan;     // kOverlay
-    std::string reason;   // kEmpty
+    EmptyVolume empty;    // kEmpty
     std::string storage;  // kStorage
     bool read_only = false;
   };
@@ -49,7 +49,7 @@ class FakeMounter final : public Mounter {
   // Mounter.
   absl::Status MountOverlay(const OverlayPlan& plan,
                             const MountTarget& target) override;
-  absl::Status MountEmpty(absl::string_view reason,
+  absl::Status MountEmpty(const EmptyVolume& volume,
                           const MountTarget& target) override;
   absl::Status BindStorage(const std::string& storage, bool read_only,
                            const MountTarget& target) override;

@@ -17,6 +17,7 @@
     {{- end }}
     - --max-in-flight={{ .Values.mounter.maxInFlight }}
     - --max-mount-attempts={{ .Values.mounter.maxMountAttempts }}
+    - --empty-volume-stub={{ .Values.mounter.emptyVolumeStub }}
     - --health-address=:10080
     - --metrics-address=:8080
     - --log-format={{ .Values.logFormat }}

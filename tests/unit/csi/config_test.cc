@@ -40,6 +40,7 @@ TEST(MounterConfigTest, HasTheDocumentedDefaults) {
   EXPECT_EQ(config.log_levels, LogLevels(LogLevel::kInfo));
   EXPECT_EQ(config.max_in_flight, 20);
   EXPECT_EQ(config.max_mount_attempts, 0);
+  EXPECT_TRUE(config.empty_volume_stub);
   EXPECT_EQ(config.target_check, TargetCheck::kKubelet);
   EXPECT_EQ(config.registration_dir, "");
   EXPECT_EQ(config.health_address, "");
@@ -52,8 +53,8 @@ TEST(MounterConfigTest, TakesEveryFlag) {
       const MounterConfig config,
       Parse(Required({"--kubelet-dir", "/k", "--log-format=json",
                       "--log-level=warning,volumes=debug", "--max-in-flight=7",
-                      "--max-mount-attempts=3", "--target-check=any",
-                      "--registration-dir=/registration",
+                      "--max-mount-attempts=3", "--empty-volume-stub=false",
+                      "--target-check=any", "--registration-dir=/registration",
                       "--kubelet-socket-path=/k/plugins/csi.sock",
                       "--health-address=:9808", "--metrics-address=[::1]:80",
                       "--probe-timeout=9s"})));
@@ -63,6 +64,7 @@ TEST(MounterConfigTest, TakesEveryFlag) {
             LogLevels(LogLevel::kWarning, {{"volumes", LogLevel::kDebug}}));
   EXPECT_EQ(config.max_in_flight, 7);
   EXPECT_EQ(config.max_mount_attempts, 3);
+  EXPECT_FALSE(config.empty_volume_stub);
   EXPECT_EQ(config.target_check, TargetCheck::kAny);
   EXPECT_EQ(config.registration_dir, "/registration");
   EXPECT_EQ(config.kubelet_socket_path, "/k/plugins/csi.sock");

@@ -161,7 +161,9 @@ TEST_F(FailOpenTest, PodStartsEmptyAfterItsRetryTimeout) {
   EXPECT_THAT(result.reason, HasSubstr("overlay: bad"));
   ASSERT_THAT(Mounts(1), SizeIs(1));
   EXPECT_EQ(Mounts(1)[0].kind, FakeMounter::Kind::kEmpty);
-  EXPECT_THAT(Mounts(1)[0].reason, HasSubstr("overlay: bad"));
+  EXPECT_THAT(Mounts(1)[0].empty.reason, HasSubstr("overlay: bad"));
+  EXPECT_FALSE(Mounts(1)[0].empty.read_only);
+  EXPECT_TRUE(Mounts(1)[0].empty.has_preload_stub);
   const std::optional<VolumeRow> row = world_.Row(id);
   EXPECT_EQ(row->state, VolumeState::kEmpty);
   EXPECT_EQ(row->attempts, 3);

@@ -246,7 +246,7 @@ TEST_F(MounterOnADiskOfItsOwnTest, Full) {
 }
 
 TEST_F(MounterOnADiskOfItsOwnTest, WithoutInodes) {
-  MountDisk("nr_inodes=21");
+  MountDisk("nr_inodes=31");
   const CsiPublishCall before = PublishAndStop();
   for (int i = 0; mkdir(absl::StrCat(data_, "/", i).c_str(), 0700) == 0; ++i) {
   }
@@ -261,7 +261,7 @@ TEST_F(MounterOnADiskOfItsOwnTest, ReadOnlyAndNeverUsedYet) {
   // Once the disk is well, so is the mounter.
   ASSERT_EQ(mount("", data_.c_str(), "", MS_REMOUNT, nullptr), 0);
   const CsiPublishCall call = Call(2);
-  while (!Exists(data_ + "/empty")) std::this_thread::yield();
+  while (!Exists(data_ + "/skeleton")) std::this_thread::yield();
   EXPECT_OK(TestCsiClient(socket_).Publish(call)) << daemon_->Log();
 }
 

@@ -131,11 +131,33 @@ TEST_F(PublisherKernelTest, EmptyVolumeSaysWhy) {
   ASSERT_THAT(Publish(request), IsOkAndHolds(PublishOutcome::kEmpty));
   EXPECT_THAT(ReadTestFile(absl::StrCat(world_.Target(1), "/", kEmptyMarker)),
               HasSubstr("unheard-of"));
-  EXPECT_EQ(TryWrite(world_.Target(1) + "/x"), EROFS);
+  EXPECT_EQ(TryWrite(world_.Target(1) + "/x"), 0);
+  EXPECT_TRUE(world_.Exists(world_.Target(1) + kLibrary));
   EXPECT_THAT(Publish(request),
               IsOkAndHolds(PublishOutcome::kAlreadyPublished));
   EXPECT_OK(Unpublish(1));
   EXPECT_FALSE(world_.Exists(world_.Target(1)));
+}
+
+TEST_F(PublisherKernelTest, ReadOnlyEmptyVolumeCannotBeWritten) {
+  PublishRequest request = world_.Request(1);
+  request.dynakube = "unheard-of";
+  request.retry_timeout = absl::ZeroDuration();
+  request.read_only = true;
+  ASSERT_THAT(Publish(request), IsOkAndHolds(PublishOutcome::kEmpty));
+  EXPECT_EQ(TryWrite(world_.Target(1) + "/x"), EROFS);
+}
+
+// The agent has no such directories, and its tree gets none.
+TEST_F(PublisherKernelTest, AReadOnlyVolumeHasWhatContainersMountOver) {
+  PublishRequest request = world_.Request(1);
+  request.read_only = true;
+  ASSERT_OK(Publish(request));
+  for (const char* const path : {"/agent/conf", "/datastorage", "/log"}) {
+    EXPECT_TRUE(world_.Exists(world_.Target(1) + path)) << path;
+  }
+  EXPECT_FALSE(
+      world_.Exists(world_.layout.AgentTree(kAgent1) + "/datastorage"));
 }
 
 TEST_F(PublisherKernelTest, EmptyVolumeIsNotEmptiedThroughAMountInIt) {

@@ -66,7 +66,8 @@ TEST_F(PublisherTest, MountsTheTenantsAgentAndLeasesIt) {
   EXPECT_EQ(result.agent_id, kAgent1);
   ASSERT_THAT(Mounts(1), SizeIs(1));
   const OverlayPlan plan = Mounts(1)[0].plan;
-  EXPECT_THAT(plan.lower, ElementsAre(world_.layout.AgentTree(kAgent1)));
+  EXPECT_THAT(plan.lower, ElementsAre(world_.layout.AgentTree(kAgent1),
+                                      world_.layout.SkeletonDir()));
   EXPECT_EQ(plan.upper, world_.layout.VolumeUpper(id));
   EXPECT_EQ(plan.work, world_.layout.VolumeWork(id));
   EXPECT_FALSE(plan.read_only);
@@ -105,7 +106,8 @@ TEST_F(PublisherTest, StacksPodOverConfigOverAgent) {
   const std::string pod = world_.layout.VolumePodLayer(request.volume_id);
   EXPECT_THAT(Mounts(1)[0].plan.lower,
               ElementsAre(pod, world_.layout.ConfigTree(kConfig1),
-                          world_.layout.AgentTree(kAgent1)));
+                          world_.layout.AgentTree(kAgent1),
+                          world_.layout.SkeletonDir()));
   EXPECT_EQ(ReadTestFile(absl::StrCat(pod, "/", kProcessConfPath)),
             "[general]\nfrom pod\nkeep me\n");
   EXPECT_EQ(world_.Row(request.volume_id)->config_id, kConfig1);
@@ -144,7 +146,7 @@ TEST_F(PublisherTest, ReadOnlyVolumeHasNoWritablePart) {
   EXPECT_TRUE(plan.read_only);
   EXPECT_EQ(plan.upper, "");
   EXPECT_THAT(plan.lower, ElementsAre(world_.layout.AgentTree(kAgent1),
-                                      world_.layout.EmptyDir()));
+                                      world_.layout.SkeletonDir()));
   EXPECT_THAT(world_.VolumeFiles(request.volume_id),
               ElementsAre("volume.json"));
 }

@@ -253,7 +253,7 @@ TEST_F(VolumeReconcilerTest, LiveMountIsLeasedThoughAllElseIsLost) {
   MountEntry line = OverlayLine(1, kAgent1);
   line.super_options =
       absl::StrCat("ro,lowerdir+=", world_.layout.AgentTree(kAgent1),
-                   ",lowerdir+=", world_.layout.EmptyDir());
+                   ",lowerdir+=", world_.layout.SkeletonDir());
   world_.mounts = std::vector<MountEntry>{line};
   std::filesystem::remove_all(world_.layout.VolumeDir(request.volume_id));
   world_.DeleteIndex();

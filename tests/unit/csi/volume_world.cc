@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
 #include "base/sha256.h"
+#include "csi/app_view.h"
 #include "gtest/gtest.h"
 #include "overlay/kernel_mounter.h"
 #include "overlay/mount_probe.h"
@@ -34,12 +35,12 @@ VolumeWorld::VolumeWorld(Kernel kernel)
       layout(absl::StrCat(Prepared(dir, kernel), "/data")),
       kubelet(dir.MakeDir("kubelet")) {
   dir.MakeDir("kubelet/pods");
-  EXPECT_OK(layout.Prepare(Owner::kMounter));
+  EXPECT_OK(PrepareDataDir(layout));
   EXPECT_OK(layout.Prepare(Owner::kProvisioner));
   mounter_ = &fake;
   if (kernel_ != Kernel::kNo) {
-    const absl::StatusOr<MountWay> way =
-        ProbeMounts(layout.ProbeDir(), layout.EmptyDir(), layout.VolumesDir());
+    const absl::StatusOr<MountWay> way = ProbeMounts(
+        layout.ProbeDir(), layout.SkeletonDir(), layout.VolumesDir());
     EXPECT_OK(way);
     if (way.ok()) kernel_mounter_ = std::make_unique<KernelMounter>(way->api);
     mounter_ = kernel_mounter_.get();

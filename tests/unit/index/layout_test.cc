@@ -37,7 +37,7 @@ TEST(LayoutTest, EveryPathIsWhereTheTreeSays) {
       {layout.HostDir(), "/data/host"},
       {layout.HostStorage("dk.1"), "/data/host/dk.1"},
       {layout.HostRecord("dk.1"), "/data/host/dk.1.json"},
-      {layout.EmptyDir(), "/data/empty"},
+      {layout.SkeletonDir(), "/data/skeleton"},
       {layout.StagingDir(), "/data/staging"},
       {layout.StagingPart("a1"), "/data/staging/a1.part"},
       {layout.StagingTree("a1"), "/data/staging/a1"},
@@ -58,23 +58,24 @@ TEST(LayoutTest, EachOwnerMakesItsOwnDirectories) {
   TempDir dir;
   const Layout layout(dir.Path("data"));
   ASSERT_OK(layout.Prepare(Owner::kMounter));
-  EXPECT_THAT(ListDirectory(layout.data_dir()),
-              IsOkAndHolds(ElementsAre("empty", "host", "trash", "volumes")));
+  EXPECT_THAT(
+      ListDirectory(layout.data_dir()),
+      IsOkAndHolds(ElementsAre("host", "skeleton", "trash", "volumes")));
   EXPECT_THAT(ListDirectory(layout.data_dir() + "/trash"),
               IsOkAndHolds(ElementsAre("volumes")));
   ASSERT_OK(layout.Prepare(Owner::kProvisioner));
   ASSERT_OK(layout.Prepare(Owner::kProvisioner));
   EXPECT_THAT(
       ListDirectory(layout.data_dir()),
-      IsOkAndHolds(ElementsAre("agents", "configs", "empty", "host", "staging",
-                               "tenants", "trash", "volumes")));
+      IsOkAndHolds(ElementsAre("agents", "configs", "host", "skeleton",
+                               "staging", "tenants", "trash", "volumes")));
   for (const std::string& path :
        {layout.data_dir(), layout.VolumesDir(), layout.HostDir(),
         layout.TrashVolumes(), layout.AgentsDir(), layout.ConfigsDir(),
         layout.TenantsDir(), layout.StagingDir(), layout.TrashAgents()}) {
     EXPECT_EQ(Mode(path), 0700U) << path;
   }
-  EXPECT_EQ(Mode(layout.EmptyDir()), 0755U);
+  EXPECT_EQ(Mode(layout.SkeletonDir()), 0755U);
 }
 
 TEST(LayoutTest, ExistingDataDirectoryBecomesPrivate) {

@@ -35,7 +35,7 @@ TEST_F(FakeMounterTest, RemembersWhatIsMounted) {
 }
 
 TEST_F(FakeMounterTest, NeverStacksAndUnmountsEverything) {
-  ASSERT_OK(mounter_.MountEmpty("why", target_));
+  ASSERT_OK(mounter_.MountEmpty({.reason = "why"}, target_));
   EXPECT_THAT(mounter_.BindStorage("/s", /*read_only=*/false, target_),
               StatusIs(absl::StatusCode::kAlreadyExists));
   mounter_.AddForeignMount("/t");
@@ -47,11 +47,11 @@ TEST_F(FakeMounterTest, NeverStacksAndUnmountsEverything) {
 TEST_F(FakeMounterTest, FailsAsScriptedAndChangesNothing) {
   mounter_.FailNext(Verb::kMountEmpty, absl::InternalError("scripted"), 2);
   for (int i = 0; i < 2; ++i) {
-    EXPECT_THAT(mounter_.MountEmpty("why", target_),
+    EXPECT_THAT(mounter_.MountEmpty({.reason = "why"}, target_),
                 StatusIs(absl::StatusCode::kInternal));
   }
   EXPECT_THAT(mounter_.MountedPaths(), IsEmpty());
-  EXPECT_OK(mounter_.MountEmpty("why", target_));
+  EXPECT_OK(mounter_.MountEmpty({.reason = "why"}, target_));
   mounter_.FailAlways(Verb::kUnmount, absl::InternalError("scripted"));
   for (int i = 0; i < 3; ++i) {
     EXPECT_THAT(mounter_.Unmount(target_),
@@ -72,7 +72,7 @@ TEST_F(FakeMounterTest, IsBusyUntilItIsNot) {
 }
 
 TEST_F(FakeMounterTest, LosesItsMountsAsARebootDoes) {
-  ASSERT_OK(mounter_.MountEmpty("why", target_));
+  ASSERT_OK(mounter_.MountEmpty({.reason = "why"}, target_));
   mounter_.LoseMounts();
   EXPECT_THAT(mounter_.IsMounted(target_), IsOkAndHolds(false));
 }
@@ -82,7 +82,7 @@ TEST_F(FakeMounterTest, RunsTheHookBeforeTheCallTakesEffect) {
   mounter_.OnCall(Verb::kMountEmpty, [&](const MountTarget& target) {
     mounted_before = !mounter_.MountsAt(target.path).empty();
   });
-  ASSERT_OK(mounter_.MountEmpty("why", target_));
+  ASSERT_OK(mounter_.MountEmpty({.reason = "why"}, target_));
   EXPECT_FALSE(mounted_before);
 }
 
