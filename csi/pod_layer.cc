@@ -19,8 +19,6 @@
 namespace oneagent {
 namespace {
 
-constexpr size_t kMaxConfFile = 4 << 20;
-
 // Trees come from archives: a link in them must not lead root's read out.
 absl::StatusOr<std::string> ReadConf(const std::string& tree) {
   ASSIGN_OR_RETURN(const UniqueFd root, OpenRoot(tree));
@@ -36,9 +34,9 @@ absl::StatusOr<std::string> ReadConf(const std::string& tree) {
     if (count < 0) return PosixStatus(absl::StrCat("read ", path), errno);
     if (count == 0) return content;
     content.append(buffer, static_cast<size_t>(count));
-    if (content.size() > kMaxConfFile) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("read ", path, ": larger than ", kMaxConfFile));
+    if (content.size() > kMaxProcessConf) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, ": larger than ", kMaxProcessConf, " bytes"));
     }
   }
 }
@@ -60,14 +58,14 @@ absl::StatusOr<std::string> ReadBase(const Layout& layout,
 absl::Status MakePodLayer(const Layout& layout, const VolumeRow& row,
                           const std::vector<ConfProperty>& overrides) {
   ASSIGN_OR_RETURN(const std::string base, ReadBase(layout, row));
+  ASSIGN_OR_RETURN(const std::string merged, MergeProcessConf(base, overrides));
   const std::string pod = layout.VolumePodLayer(row.id);
   // 0755 as in the agent's tree: the topmost layer's mode is what a pod sees.
   RETURN_IF_ERROR(EnsureDirectory(pod, 0755));
   RETURN_IF_ERROR(EnsureDirectory(absl::StrCat(pod, "/agent"), 0755));
   RETURN_IF_ERROR(EnsureDirectory(absl::StrCat(pod, "/agent/conf"), 0755));
-  return WriteFileAtomically(absl::StrCat(pod, "/", kProcessConfPath),
-                             MergeProcessConf(base, overrides), 0666,
-                             Durability::kNoSync);
+  return WriteFileAtomically(absl::StrCat(pod, "/", kProcessConfPath), merged,
+                             0666, Durability::kNoSync);
 }
 
 }  // namespace oneagent

@@ -1,8 +1,10 @@
 #include "cache/conf/process_conf.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -56,101 +58,143 @@ Line ParseLine(absl::string_view text) {
   return line;
 }
 
-std::vector<Line> ParseLines(absl::string_view text) {
-  std::vector<Line> lines;
-  while (!text.empty()) {
-    const size_t newline = text.find('\n');
+// The lines of a text, one after the other: a file may have a million.
+class Lines {
+ public:
+  explicit Lines(absl::string_view text) : text_(text), left_(text) {}
+
+  bool Next(Line& line) {
+    if (left_.empty()) return false;
+    const size_t newline = left_.find('\n');
     const size_t size =
-        newline == absl::string_view::npos ? text.size() : newline + 1;
-    lines.push_back(ParseLine(text.substr(0, size)));
-    text.remove_prefix(size);
+        newline == absl::string_view::npos ? left_.size() : newline + 1;
+    line = ParseLine(left_.substr(0, size));
+    left_.remove_prefix(size);
+    return true;
   }
-  return lines;
+  // Bytes of the text up to the end of the last line.
+  size_t offset() const { return text_.size() - left_.size(); }
+
+ private:
+  const absl::string_view text_;
+  absl::string_view left_;
+};
+
+// Found by a view of a key, without a copy of it for each line.
+using Properties = std::map<std::string, std::string, std::less<>>;
+
+// What is wanted of one section, and where the file has it.
+struct Section {
+  Properties properties;  // the last one of equal keys
+  Properties missing;     // those that have no line yet
+  // The end of the last line that is not blank in the section's first
+  // occurrence: there the missing ones go. 0: the file has no such section.
+  size_t append_at = 0;
+  bool is_closed = false;  // its first occurrence is over
+};
+using Sections = std::map<std::string, Section, std::less<>>;
+
+Sections Wanted(const std::vector<ConfProperty>& properties) {
+  Sections wanted;
+  for (const ConfProperty& property : properties) {
+    Section& section = wanted[property.section];
+    section.properties[property.key] = property.value;
+    section.missing[property.key] = property.value;
+  }
+  return wanted;
 }
 
-// The section that each line stands in; a header stands in its own.
-std::vector<absl::string_view> SectionsOf(const std::vector<Line>& lines) {
-  std::vector<absl::string_view> sections;
-  absl::string_view section;
-  for (const Line& line : lines) {
-    if (line.kind == LineKind::kSection) section = line.name;
-    sections.push_back(section);
-  }
-  return sections;
+// Null where nothing is wanted.
+Section* Find(Sections& wanted, absl::string_view name) {
+  const auto found = wanted.find(name);
+  return found == wanted.end() ? nullptr : &found->second;
 }
 
-// section -> key -> value, both sorted, the last of equal ones.
-using Wanted = std::map<std::string, std::map<std::string, std::string>>;
+// Notes in `wanted` what `source` has. Its memory depends on `wanted` alone.
+void Locate(absl::string_view source, Sections& wanted) {
+  Section* section = Find(wanted, "");
+  Lines lines(source);
+  for (Line line; lines.Next(line);) {
+    if (line.kind == LineKind::kSection) {
+      if (section != nullptr) section->is_closed = true;
+      section = Find(wanted, line.name);
+    }
+    if (section == nullptr || line.kind == LineKind::kBlank) continue;
+    if (!section->is_closed) section->append_at = lines.offset();
+    if (line.kind != LineKind::kProperty) continue;
+    const auto missing = section->missing.find(line.name);
+    if (missing != section->missing.end()) section->missing.erase(missing);
+  }
+}
 
 std::string FormatProperty(absl::string_view key, absl::string_view value,
                            absl::string_view end) {
   return absl::StrCat(key, value.empty() ? "" : " ", value, end);
 }
 
-// Appends to a text whose last line may lack its terminator.
+// Appends to a text whose last line may lack its terminator. What would make it
+// longer than a file may be is left out, and is_full() says so.
 class Output {
  public:
   explicit Output(absl::string_view newline) : newline_(newline) {}
 
   void AppendLine(absl::string_view line) {
+    is_full_ = is_full_ || text_.size() + line.size() > kMaxProcessConf;
+    if (is_full_) return;
     if (!text_.empty() && text_.back() != '\n') {
       absl::StrAppend(&text_, text_.back() == '\r' ? "\n" : newline_);
     }
     absl::StrAppend(&text_, line);
   }
-  void AppendProperties(const std::map<std::string, std::string>& properties) {
+  void AppendProperties(const Properties& properties) {
     for (const auto& [key, value] : properties) {
       AppendLine(FormatProperty(key, value, newline_));
     }
   }
-  const std::string& text() const { return text_; }
+  bool is_full() const { return is_full_; }
+  std::string Take() { return std::move(text_); }
 
  private:
   const absl::string_view newline_;
   std::string text_;
+  bool is_full_ = false;
 };
 
-// Replaces known keys, all of them where one stands several times (whether a
-// reader takes the first or the last, it sees the new value). Returns the new
-// lines and leaves in `wanted` what has no line yet.
-std::vector<std::string> ReplaceKnown(
-    const std::vector<Line>& lines,
-    const std::vector<absl::string_view>& sections, Wanted& wanted) {
-  std::vector<std::string> replaced;
-  const Wanted all = wanted;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const Line& line = lines[i];
-    replaced.emplace_back(line.text);
-    if (line.kind != LineKind::kProperty) continue;
-    const auto section = all.find(std::string(sections[i]));
-    if (section == all.end()) continue;
-    const auto property = section->second.find(std::string(line.name));
-    if (property == section->second.end()) continue;
-    replaced.back() =
-        FormatProperty(property->first, property->second, line.end);
-    wanted[section->first].erase(property->first);
-  }
-  return replaced;
+// What a line is to say instead of what it says; null: it stays.
+const std::string* NewValue(const Section* section, const Line& line) {
+  if (section == nullptr || line.kind != LineKind::kProperty) return nullptr;
+  const auto found = section->properties.find(line.name);
+  return found == section->properties.end() ? nullptr : &found->second;
 }
 
-// Line after which each section's new keys go: the last one of its first
-// occurrence that is not blank.
-std::map<size_t, std::string> AppendPoints(
-    const std::vector<Line>& lines,
-    const std::vector<absl::string_view>& sections) {
-  std::map<std::string, size_t> last;
-  std::map<std::string, bool> closed;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const std::string section(sections[i]);
-    if (i > 0 && lines[i].kind == LineKind::kSection) {
-      closed[std::string(sections[i - 1])] = true;
+// The lines of `source`, known keys replaced (all of them where one stands
+// several times: whether a reader takes the first or the last, it sees the new
+// value), missing ones of known sections behind those.
+void AppendLines(absl::string_view source, Sections& wanted, Output& output) {
+  Section* section = Find(wanted, "");
+  Lines lines(source);
+  for (Line line; lines.Next(line) && !output.is_full();) {
+    if (line.kind == LineKind::kSection) section = Find(wanted, line.name);
+    const std::string* const value = NewValue(section, line);
+    output.AppendLine(value == nullptr
+                          ? std::string(line.text)
+                          : FormatProperty(line.name, *value, line.end));
+    if (section != nullptr && section->append_at == lines.offset()) {
+      output.AppendProperties(section->missing);
     }
-    if (section.empty() || closed[section]) continue;
-    if (lines[i].kind != LineKind::kBlank) last[section] = i;
   }
-  std::map<size_t, std::string> points;
-  for (const auto& [section, line] : last) points[line] = section;
-  return points;
+}
+
+bool EndsWithBlankLine(absl::string_view text) {
+  absl::ConsumeSuffix(&text, "\n");
+  const size_t newline = text.rfind('\n');
+  if (newline != absl::string_view::npos) text.remove_prefix(newline + 1);
+  return absl::StripAsciiWhitespace(text).empty();
+}
+
+absl::Status TooLong(absl::string_view what) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(what, ": larger than ", kMaxProcessConf, " bytes"));
 }
 
 bool HasControlCharacter(absl::string_view text) {
@@ -161,52 +205,42 @@ bool HasControlCharacter(absl::string_view text) {
 
 }  // namespace
 
-std::string MergeProcessConf(absl::string_view source,
-                             const std::vector<ConfProperty>& properties) {
+absl::StatusOr<std::string> MergeProcessConf(
+    absl::string_view source, const std::vector<ConfProperty>& properties) {
+  if (source.size() > kMaxProcessConf) return TooLong("ruxitagentproc.conf");
   if (properties.empty()) return std::string(source);
-  Wanted wanted;
-  for (const ConfProperty& property : properties) {
-    wanted[property.section][property.key] = property.value;
-  }
-  const std::vector<Line> lines = ParseLines(source);
-  const std::vector<absl::string_view> sections = SectionsOf(lines);
-  const std::vector<std::string> replaced =
-      ReplaceKnown(lines, sections, wanted);
-  const std::map<size_t, std::string> points = AppendPoints(lines, sections);
+  Sections wanted = Wanted(properties);
+  Locate(source, wanted);
 
   // New lines end as the file's first one does.
+  Line line;
+  const bool has_lines = Lines(source).Next(line);
   const absl::string_view newline =
-      !lines.empty() && lines[0].end == "\r\n" ? "\r\n" : "\n";
+      has_lines && line.end == "\r\n" ? "\r\n" : "\n";
   Output output(newline);
-  for (size_t i = 0; i < lines.size(); ++i) {
-    output.AppendLine(replaced[i]);
-    const auto point = points.find(i);
-    if (point == points.end()) continue;
-    const auto section = wanted.find(point->second);
-    if (section == wanted.end()) continue;
-    output.AppendProperties(section->second);
-    wanted.erase(section);
-  }
-  bool blank = lines.empty() || lines.back().kind == LineKind::kBlank;
-  for (const auto& [section, missing] : wanted) {
-    if (missing.empty()) continue;
+  AppendLines(source, wanted, output);
+  bool blank = EndsWithBlankLine(source);
+  for (const auto& [name, section] : wanted) {
+    if (section.append_at > 0 || section.missing.empty()) continue;
     if (!blank) output.AppendLine(newline);
-    output.AppendLine(absl::StrCat("[", section, "]", newline));
-    output.AppendProperties(missing);
+    output.AppendLine(absl::StrCat("[", name, "]", newline));
+    output.AppendProperties(section.missing);
     blank = false;
   }
-  return output.text();
+  if (output.is_full()) return TooLong("merged ruxitagentproc.conf");
+  return output.Take();
 }
 
 std::vector<ConfProperty> ParseProcessConf(absl::string_view text) {
-  const std::vector<Line> lines = ParseLines(text);
-  const std::vector<absl::string_view> sections = SectionsOf(lines);
   std::vector<ConfProperty> properties;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (lines[i].kind != LineKind::kProperty) continue;
-    properties.push_back({.section = std::string(sections[i]),
-                          .key = std::string(lines[i].name),
-                          .value = std::string(lines[i].value)});
+  std::string section;
+  Lines lines(text);
+  for (Line line; lines.Next(line);) {
+    if (line.kind == LineKind::kSection) section = std::string(line.name);
+    if (line.kind != LineKind::kProperty) continue;
+    properties.push_back({.section = section,
+                          .key = std::string(line.name),
+                          .value = std::string(line.value)});
   }
   return properties;
 }

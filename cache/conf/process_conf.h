@@ -3,10 +3,12 @@
 #ifndef CACHE_CONF_PROCESS_CONF_H_
 #define CACHE_CONF_PROCESS_CONF_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace oneagent {
@@ -29,9 +31,16 @@ struct ConfProperty {
 // A key that stands several times is replaced everywhere; a section that does
 // gets new keys where it stands first. Lines end as they did, new ones as the
 // file's first. Merging the same properties again changes nothing. Properties
-// are expected to pass CheckConfProperty.
-std::string MergeProcessConf(absl::string_view source,
-                             const std::vector<ConfProperty>& properties);
+// are expected to pass CheckConfProperty. FailedPrecondition when `source` or
+// the result would be larger than kMaxProcessConf. Needs little more memory
+// than the result, whatever lines `source` has.
+absl::StatusOr<std::string> MergeProcessConf(
+    absl::string_view source, const std::vector<ConfProperty>& properties);
+
+// Real ones have a few KiB. The mounter, which may have 20 of them in hand
+// within 256 MiB, and the provisioner refuse what is larger: a configuration
+// that the one took and the other did not would keep pods waiting.
+inline constexpr size_t kMaxProcessConf = 1 << 20;
 
 // All properties of a file, in order. Lines outside any section have section
 // "".

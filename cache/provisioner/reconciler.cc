@@ -309,12 +309,13 @@ absl::StatusOr<AgentRow> TenantReconciler::EnsureAgent(
 absl::StatusOr<ConfigRow> TenantReconciler::InstallConfig(
     const Attempt& attempt, const std::string& agent_id) {
   absl::StatusOr<std::string> own =
-      parts_.store.ReadAgentFile(agent_id, kProcessConfPath);
+      parts_.store.ReadAgentFile(agent_id, kProcessConfPath, kMaxProcessConf);
   if (absl::IsNotFound(own.status())) own = std::string();
   if (!own.ok()) return own.status();
-  const std::map<std::string, std::string> files = {
-      {kProcessConfPath, MergeProcessConf(*own, attempt.properties)}};
-  return parts_.store.InstallConfig(attempt.desired.dynakube, files);
+  ASSIGN_OR_RETURN(std::string merged,
+                   MergeProcessConf(*own, attempt.properties));
+  return parts_.store.InstallConfig(attempt.desired.dynakube,
+                                    {{kProcessConfPath, std::move(merged)}});
 }
 
 // From here on, new pods get the new agent and configuration.

@@ -329,8 +329,8 @@ absl::StatusOr<int64_t> Store::ConfigLeases(const std::string& id) {
 }
 
 absl::StatusOr<std::string> Store::ReadAgentFile(
-    absl::string_view agent_id, absl::string_view relative_path) {
-  constexpr int64_t kLimit = 16 << 20;
+    absl::string_view agent_id, absl::string_view relative_path,
+    int64_t limit) {
   const std::string tree = layout_.AgentTree(agent_id);
   ASSIGN_OR_RETURN(const UniqueFd root, OpenDirectory(tree));
   const absl::StatusOr<UniqueFd> fd =
@@ -338,10 +338,10 @@ absl::StatusOr<std::string> Store::ReadAgentFile(
   if (!fd.ok()) return Annotate(fd.status(), tree);
   struct stat info;
   if (fstat(fd->get(), &info) != 0) return PosixStatus(tree, errno);
-  if (!S_ISREG(info.st_mode) || info.st_size > kLimit) {
+  if (!S_ISREG(info.st_mode) || info.st_size > limit) {
     return absl::FailedPreconditionError(
         absl::StrCat(tree, "/", relative_path,
-                     ": not a regular file of at most ", kLimit, " bytes"));
+                     ": not a regular file of at most ", limit, " bytes"));
   }
   std::string content(static_cast<size_t>(info.st_size), '\0');
   size_t done = 0;

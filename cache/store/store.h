@@ -72,10 +72,12 @@ class Store {
       absl::string_view dynakube,
       const std::map<std::string, std::string>& files);
 
-  // Content of a file of an installed agent, at most 16 MiB. NotFound when it
-  // has none; FailedPrecondition for a link or anything else but a file.
+  // Content of a file of an installed agent. NotFound when it has none;
+  // FailedPrecondition for a link, anything else but a file, and one of more
+  // than `limit` bytes.
   absl::StatusOr<std::string> ReadAgentFile(absl::string_view agent_id,
-                                            absl::string_view relative_path);
+                                            absl::string_view relative_path,
+                                            int64_t limit);
 
   // Row, then manifest, then tree to trash, for an agent or config that
   // nothing uses since `unused_before`; false when it is in use after all.

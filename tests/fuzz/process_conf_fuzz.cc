@@ -36,6 +36,14 @@ std::vector<ConfProperty> Properties(absl::string_view text) {
   return properties;
 }
 
+std::string Merged(absl::string_view source,
+                   const std::vector<ConfProperty>& properties) {
+  const absl::StatusOr<std::string> merged =
+      oneagent::MergeProcessConf(source, properties);
+  Check(merged.ok());
+  return *merged;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -46,9 +54,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       end == absl::string_view::npos ? std::vector<ConfProperty>()
                                      : Properties(input.substr(end + 3));
 
-  Check(oneagent::MergeProcessConf(source, {}) == source);
-  const std::string merged = oneagent::MergeProcessConf(source, properties);
-  Check(oneagent::MergeProcessConf(merged, properties) == merged);
+  Check(Merged(source, {}) == source);
+  const std::string merged = Merged(source, properties);
+  Check(Merged(merged, properties) == merged);
 
   std::map<Key, std::string> wanted;
   for (const ConfProperty& property : properties) {

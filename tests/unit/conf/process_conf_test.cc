@@ -1,5 +1,10 @@
 #include "cache/conf/process_conf.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -30,18 +35,19 @@ class MergeTest : public testing::TestWithParam<MergeCase> {};
 
 TEST_P(MergeTest, GivesTheWantedFile) {
   const MergeCase& c = GetParam();
-  EXPECT_EQ(MergeProcessConf(c.source, c.properties), c.want);
+  EXPECT_THAT(MergeProcessConf(c.source, c.properties), IsOkAndHolds(c.want));
 }
 
 TEST_P(MergeTest, MergedAgainChangesNothing) {
   const MergeCase& c = GetParam();
-  EXPECT_EQ(MergeProcessConf(c.want, c.properties), c.want);
+  EXPECT_THAT(MergeProcessConf(c.want, c.properties), IsOkAndHolds(c.want));
 }
 
 TEST_P(MergeTest, EveryPropertyIsReadBack) {
   const MergeCase& c = GetParam();
-  const Properties parsed =
-      ParseProcessConf(MergeProcessConf(c.source, c.properties));
+  ASSERT_OK_AND_ASSIGN(const std::string merged,
+                       MergeProcessConf(c.source, c.properties));
+  const Properties parsed = ParseProcessConf(merged);
   for (const ConfProperty& property : c.properties) {
     // Of equal ones, only the last counts.
     bool overridden = false;
@@ -173,10 +179,65 @@ const MergeCase kMergeCases[] = {
 INSTANTIATE_TEST_SUITE_P(ProcessConf, MergeTest, testing::ValuesIn(kMergeCases),
                          [](const auto& test) { return test.param.name; });
 
-TEST(ProcessConfTest, LineOfSeveralMegabytesIsOneValue) {
-  const std::string value(3 << 20, 'x');
-  EXPECT_EQ(MergeProcessConf("[a]\nk " + value + "\n", {{"a", "l", "w"}}),
-            "[a]\nk " + value + "\nl w\n");
+TEST(ProcessConfTest, ALongLineIsOneValue) {
+  const std::string value(kMaxProcessConf - 100, 'x');
+  EXPECT_THAT(MergeProcessConf("[a]\nk " + value + "\n", {{"a", "l", "w"}}),
+              IsOkAndHolds("[a]\nk " + value + "\nl w\n"));
+}
+
+TEST(ProcessConfTest, ALargerFileIsRefusedWithAndWithoutProperties) {
+  const std::string largest(kMaxProcessConf, '\n');
+  EXPECT_THAT(MergeProcessConf(largest, {}), IsOkAndHolds(largest));
+  for (const Properties& properties :
+       {Properties(), Properties{{"a", "k", "v"}}}) {
+    EXPECT_THAT(MergeProcessConf(largest + "\n", properties),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("larger than 1048576 bytes")));
+  }
+  EXPECT_THAT(MergeProcessConf(largest, {{"a", "k", "v"}}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("merged ruxitagentproc.conf")));
+}
+
+std::string Repeated(const std::string& text, size_t size) {
+  std::string all;
+  while (all.size() + text.size() <= size) all += text;
+  return all;
+}
+
+// How much memory a child needs to merge; a failed merge counts as well.
+int64_t PeakKib(const std::string& source, const Properties& properties) {
+  int pipe_ends[2];
+  if (pipe(pipe_ends) != 0) return -1;
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto peak = [] {
+      struct rusage usage = {};
+      getrusage(RUSAGE_SELF, &usage);
+      return usage.ru_maxrss;
+    };
+    const int64_t before = peak();
+    (void)MergeProcessConf(source, properties);
+    const int64_t grown = peak() - before;
+    _exit(write(pipe_ends[1], &grown, sizeof(grown)) == sizeof(grown) ? 0 : 1);
+  }
+  int64_t grown = -1;
+  close(pipe_ends[1]);
+  if (read(pipe_ends[0], &grown, sizeof(grown)) != sizeof(grown)) grown = -1;
+  close(pipe_ends[0]);
+  waitpid(child, nullptr, 0);
+  return grown;
+}
+
+TEST(ProcessConfTest, MemoryDoesNotGrowWithLines) {
+  const std::string value(64 << 10, 'v');
+  // Half a million lines that stay, and as many that become longer each.
+  for (const std::string line : {"x\n", "k\n", "\n", "[a]\n", "#\n"}) {
+    const int64_t kib = PeakKib("[a]\n" + Repeated(line, kMaxProcessConf - 8),
+                                {{"a", "k", value}, {"b", "k", value}});
+    EXPECT_GE(kib, 0);
+    EXPECT_LT(kib, 8 << 10) << line;
+  }
 }
 
 TEST(ProcessConfTest, ParseGivesPropertiesInOrder) {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -111,6 +112,20 @@ TEST_F(PublisherTest, StacksPodOverConfigOverAgent) {
   EXPECT_EQ(ReadTestFile(absl::StrCat(pod, "/", kProcessConfPath)),
             "[general]\nfrom pod\nkeep me\n");
   EXPECT_EQ(world_.Row(request.volume_id)->config_id, kConfig1);
+}
+
+// The provisioner never made it a configuration layer.
+TEST_F(PublisherTest, AnAgentsConfigurationOfImpossibleSizeIsRefused) {
+  const std::string conf =
+      absl::StrCat(world_.layout.AgentTree(kAgent1), "/", kProcessConfPath);
+  std::filesystem::create_directories(
+      std::filesystem::path(conf).parent_path());
+  std::ofstream(conf) << std::string(kMaxProcessConf + 1, '\n');
+  PublishRequest request = world_.Request(1);
+  request.conf = {{"general", "k", "v"}};
+  EXPECT_THAT(Publish(request), StatusIs(absl::StatusCode::kUnavailable,
+                                         HasSubstr("larger than 1048576")));
+  EXPECT_FALSE(world_.IsMounted(1));
 }
 
 TEST_F(PublisherTest, PodLayerIsOverTheAgentsFileWithoutConfigLayer) {

@@ -167,17 +167,19 @@ TEST_F(StoreTest, ConfigurationPathsAreChecked) {
 
 TEST_F(StoreTest, ReadsFilesOfAnAgentAndFollowsNoLink) {
   ASSERT_OK_AND_ASSIGN(const AgentRow row, Install("1"));
-  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/version"),
+  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/version", 1),
               IsOkAndHolds("1"));
-  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/none"),
-              StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_THAT(store_->ReadAgentFile("0123456789abcdef", "agent/version"),
-              StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/link"),
+  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/version", 0),
               StatusIs(absl::StatusCode::kFailedPrecondition));
-  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/../../x"),
+  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/none", 1),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(store_->ReadAgentFile("0123456789abcdef", "agent/version", 1),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/link", 1),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent/../../x", 1),
               testing::Not(IsOk()));
-  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent"),
+  EXPECT_THAT(store_->ReadAgentFile(row.id, "agent", 1),
               StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
