@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -32,6 +33,45 @@ int64_t BigEndian32(absl::string_view bytes) {
 
 absl::Status Damaged(const Database& db, absl::string_view cause) {
   return absl::DataLossError(absl::StrCat(db.path(), ": ", cause));
+}
+
+absl::Status CheckKind(const std::string& path, mode_t mode) {
+  if (S_ISREG(mode)) return absl::OkStatus();
+  if (S_ISDIR(mode)) {
+    return absl::UnavailableError(
+        absl::StrCat(path, ": is a directory; move it away"));
+  }
+  if (S_ISLNK(mode)) {
+    return absl::UnavailableError(
+        absl::StrCat(path, ": is a symbolic link; move it away"));
+  }
+  return absl::UnavailableError(
+      absl::StrCat(path, ": is a FIFO, socket or device; move it away"));
+}
+
+// Looks before SQLite does, which follows links, waits for the other end of a
+// FIFO, reads where it may not write, and of all else says only that it cannot
+// open the file. NotFound; Unavailable with the cause.
+absl::Status CheckOpenable(const std::string& path, bool read_only) {
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0) return PosixStatus(path, errno);
+  RETURN_IF_ERROR(CheckKind(path, info.st_mode));
+  // Not opened: closing it would drop SQLite's locks on it (README.md).
+  if (faccessat(AT_FDCWD, path.c_str(), read_only ? R_OK : R_OK | W_OK,
+                AT_EACCESS) != 0) {
+    return WithCode(PosixStatus(path, errno), absl::StatusCode::kUnavailable);
+  }
+  return absl::OkStatus();
+}
+
+// The same for the files that SQLite opens beside it, if they are there.
+absl::Status CheckCompanions(const std::string& path, bool read_only) {
+  for (const char* const suffix : {"-wal", "-shm", "-journal"}) {
+    const absl::Status status =
+        CheckOpenable(absl::StrCat(path, suffix), read_only);
+    if (!status.ok() && !absl::IsNotFound(status)) return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -84,12 +124,8 @@ absl::StatusOr<std::unique_ptr<IndexFile>> IndexFile::Create(
 
 absl::StatusOr<std::unique_ptr<IndexFile>> IndexFile::OpenUnchecked(
     const std::string& path, const Options& options) {
-  struct stat info;
-  if (lstat(path.c_str(), &info) != 0) return PosixStatus(path, errno);
-  if (!S_ISREG(info.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, ": is not a regular file; remove it"));
-  }
+  RETURN_IF_ERROR(CheckOpenable(path, options.read_only));
+  RETURN_IF_ERROR(CheckCompanions(path, options.read_only));
   // A connection to a WAL database makes -wal and -shm. Where there is no
   // -wal, nobody has the file open, and it can be read without them.
   ASSIGN_OR_RETURN(const bool in_use, PathExists(absl::StrCat(path, "-wal")));
@@ -114,14 +150,14 @@ absl::Status IndexFile::Configure(const Options& options) {
   // A library built without them takes the pragma and goes on without leases.
   ASSIGN_OR_RETURN(const int64_t enforced, db_.QueryInt("PRAGMA foreign_keys"));
   if (enforced != 1) {
-    return absl::FailedPreconditionError(absl::StrCat(
+    return absl::UnavailableError(absl::StrCat(
         db_.path(), ": this SQLite does not enforce foreign keys"));
   }
   if (options.read_only) return db_.Execute("PRAGMA query_only = ON");
   ASSIGN_OR_RETURN(const std::string mode,
                    db_.QueryText("PRAGMA journal_mode = WAL"));
   if (mode != "wal") {
-    return absl::FailedPreconditionError(
+    return absl::UnavailableError(
         absl::StrCat(db_.path(), ": journal mode is ", mode, ", not wal"));
   }
   return absl::OkStatus();

@@ -30,8 +30,9 @@ class IndexFile {
   // Opens the file at `path` and migrates it (under the exclusive guard), or
   // with read_only opens it as it is and makes no file.
   // Errors: NotFound; DataLoss when it is no healthy index (the message says
-  // what is wrong); FailedPrecondition when it is not a regular file, its
-  // schema is newer than this program's, or older and read_only; Unavailable.
+  // what is wrong); FailedPrecondition when its schema is newer than this
+  // program's, or older and read_only; Unavailable when it, or a file beside
+  // it, is no regular file, or cannot be used for another reason.
   static absl::StatusOr<std::unique_ptr<IndexFile>> Open(
       const std::string& path, const Options& options);
 

@@ -70,19 +70,17 @@ absl::Status SqliteStatus(sqlite3* db, int code, absl::string_view object) {
   }
   const bool own_words =
       db != nullptr && (sqlite3_errcode(db) & 0xff) == primary;
-  const char* const cause =
-      own_words ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+  std::string cause = own_words ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+  // Of these two the words do not say why.
+  const bool is_of_the_system =
+      own_words && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN);
+  int error = is_of_the_system ? sqlite3_system_errno(db) : 0;
+  if (error != 0) cause = std::string(PosixStatus(cause, error).message());
+  if (primary == SQLITE_FULL) error = ENOSPC;
+  if (primary == SQLITE_READONLY) error = EROFS;
+  if (primary == SQLITE_IOERR && error == 0) error = EIO;
   absl::Status status(CodeOf(code), absl::StrCat(object, ": ", cause));
-  switch (primary) {
-    case SQLITE_FULL:
-      return WithErrno(std::move(status), ENOSPC);
-    case SQLITE_IOERR:
-      return WithErrno(std::move(status), EIO);
-    case SQLITE_READONLY:
-      return WithErrno(std::move(status), EROFS);
-    default:
-      return status;
-  }
+  return error == 0 ? status : WithErrno(std::move(status), error);
 }
 
 // ---- Database

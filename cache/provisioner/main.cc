@@ -129,6 +129,10 @@ int Run(const ProvisionerConfig& config) {
   if (!metrics_listener.ok()) return Complain(metrics_listener.status());
   absl::StatusOr<std::unique_ptr<Provisioner>> provisioner =
       Provisioner::Open(config, clock, observer, shutdown);
+  if (!provisioner.ok() && shutdown.IsRequested() && !is_once) {
+    daemon_log.Info("stopped");
+    return 0;
+  }
   if (!provisioner.ok()) return Complain(provisioner.status());
   bool ok = true;
   if (is_once) {

@@ -15,6 +15,7 @@
 #include "cache/kube/access_config.h"
 #include "cache/kube/api_source.h"
 #include "cache/kube/manifest_dir.h"
+#include "cache/provisioner/error_reporter.h"
 
 namespace oneagent {
 namespace {
@@ -34,10 +35,34 @@ absl::StatusOr<UniqueFd> LockDirectory(const std::string& path) {
   return PosixStatus(absl::StrCat("flock ", path), errno);
 }
 
+// An index that cannot be used now is waited for: ended, the process would be
+// started again, more and more seldom, and say no more than this.
+absl::StatusOr<std::unique_ptr<Index>> OpenIndex(
+    const ProvisionerConfig& config, CacheObserver& observer,
+    Shutdown& shutdown) {
+  const bool may_wait = config.action == ProvisionerConfig::Action::kRun;
+  ErrorReporter errors(observer);
+  while (true) {
+    absl::StatusOr<std::unique_ptr<Index>> index =
+        Index::Open({.data_dir = config.data_dir,
+                     .read_only = false,
+                     .on_rebuilt = [&observer](absl::string_view set_aside,
+                                               absl::string_view cause) {
+                       observer.OnIndexRebuilt(set_aside, cause);
+                     }});
+    if (!absl::IsUnavailable(index.status()) || !may_wait) return index;
+    if (shutdown.IsRequested()) return index;
+    errors.Report(Chore::kLookAtIndex, index.status());
+    observer.OnTurn(index.status());
+    shutdown.Sleep(kTick);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Provisioner::Opened> Provisioner::OpenParts(
-    const ProvisionerConfig& config, CacheObserver& observer) {
+    const ProvisionerConfig& config, CacheObserver& observer,
+    Shutdown& shutdown) {
   const Layout layout(config.data_dir);
   const std::string flag = absl::StrCat("--data-dir=", config.data_dir);
   Opened opened;
@@ -47,12 +72,7 @@ absl::StatusOr<Provisioner::Opened> Provisioner::OpenParts(
   if (!lock.ok()) return Annotate(lock.status(), flag);
   opened.lock = *std::move(lock);
   absl::StatusOr<std::unique_ptr<Index>> index =
-      Index::Open({.data_dir = config.data_dir,
-                   .read_only = false,
-                   .on_rebuilt = [&observer](absl::string_view set_aside,
-                                             absl::string_view cause) {
-                     observer.OnIndexRebuilt(set_aside, cause);
-                   }});
+      OpenIndex(config, observer, shutdown);
   if (!index.ok()) return Annotate(index.status(), flag);
   opened.index = *std::move(index);
   ASSIGN_OR_RETURN(opened.boot_id, ReadBootId());
@@ -91,7 +111,7 @@ absl::Status Provisioner::OpenSource(const ProvisionerConfig& config,
 absl::StatusOr<std::unique_ptr<Provisioner>> Provisioner::Open(
     const ProvisionerConfig& config, const Clock& clock,
     CacheObserver& observer, Shutdown& shutdown) {
-  ASSIGN_OR_RETURN(Opened opened, OpenParts(config, observer));
+  ASSIGN_OR_RETURN(Opened opened, OpenParts(config, observer, shutdown));
   std::unique_ptr<Provisioner> provisioner(
       new Provisioner(config, clock, observer, shutdown, std::move(opened)));
   const absl::Status recovered = provisioner->scheduler_.Start();

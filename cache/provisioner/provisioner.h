@@ -36,9 +36,10 @@ namespace oneagent {
 class Provisioner {
  public:
   // Prepares the data directory, opens the index and recovers what a crash
-  // left. Clock, observer and shutdown are borrowed and must outlive it. Errors
-  // name the flag: another provisioner works in --data-dir, or it cannot be
-  // used.
+  // left. An index that cannot be used is waited for, but not to run once;
+  // Unavailable when the end was asked for meanwhile. Clock, observer and
+  // shutdown are borrowed and must outlive it. Errors name the flag: another
+  // provisioner works in --data-dir, or it cannot be used.
   static absl::StatusOr<std::unique_ptr<Provisioner>> Open(
       const ProvisionerConfig& config, const Clock& clock,
       CacheObserver& observer, Shutdown& shutdown);
@@ -66,7 +67,8 @@ class Provisioner {
     std::string boot_id;
   };
   static absl::StatusOr<Opened> OpenParts(const ProvisionerConfig& config,
-                                          CacheObserver& observer);
+                                          CacheObserver& observer,
+                                          Shutdown& shutdown);
 
   static absl::Status OpenSource(const ProvisionerConfig& config,
                                  Opened& opened);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,6 +29,7 @@
 namespace oneagent {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class MounterDaemonTest : public testing::Test {
@@ -177,6 +179,30 @@ TEST_F(MounterDaemonTest, WithoutAUsableIndexItServesAndFailsOpen) {
   EXPECT_OK(client.Publish(call));
   EXPECT_THAT(daemon_->Log(), HasSubstr("outcome=empty"));
   EXPECT_OK(client.Unpublish(call.volume_id, call.target_path));
+}
+
+TEST_F(MounterDaemonTest, ServesWhateverStandsInTheIndexsPlace) {
+  const std::string path = dir_.Path("data/index.db");
+  dir_.MakeDir("data");
+  int pod = 0;
+  const auto expect_served = [&](const std::string& cause) {
+    Start();
+    TestCsiClient client(socket_);
+    const CsiPublishCall call = Call(
+        ++pod, {{"mode", "app"}, {"dynakube", "dk"}, {"retryTimeout", "0s"}});
+    EXPECT_OK(client.Publish(call));
+    EXPECT_THAT(daemon_->Log(),
+                AllOf(HasSubstr("outcome=empty"), HasSubstr(cause)));
+    EXPECT_OK(client.Unpublish(call.volume_id, call.target_path));
+    EXPECT_EQ(daemon_->Terminate(), 0);
+    std::filesystem::remove(path);
+  };
+  std::filesystem::create_directory(path);
+  expect_served("index.db: is a directory; move it away");
+  std::filesystem::create_symlink("/nowhere", path);
+  expect_served("index.db: is a symbolic link; move it away");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  expect_served("index.db: is a FIFO, socket or device; move it away");
 }
 
 // What a data directory can be to a mounter that has to start on it.

@@ -148,16 +148,6 @@ TEST_F(IndexDamageTest, NewerSchemaIsRefusedAndNotTouched) {
   EXPECT_THAT(rebuilds_, IsEmpty());
 }
 
-TEST_F(IndexDamageTest, DirectoryInItsPlaceIsAClearError) {
-  index_.reset();
-  RemoveIndex();
-  dir_.MakeDir("index.db");
-  EXPECT_THAT(OpenAnother(),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("index.db: is not a regular file")));
-  EXPECT_THAT(OpenReadOnly(), StatusIs(absl::StatusCode::kFailedPrecondition));
-}
-
 TEST_F(IndexDamageTest, DirectoryInItsPlaceWhileOpenIsUnavailable) {
   RemoveIndex();
   dir_.MakeDir("index.db");

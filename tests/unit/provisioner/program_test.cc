@@ -1,6 +1,9 @@
 // The program itself: flags, exit codes, signals, privileges, its log.
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
@@ -195,6 +198,55 @@ TEST_F(ProgramTest, EndsWhileItsStartWaitsForALock) {
   EXPECT_EQ(daemon.Terminate(), 0) << daemon.Log();
   EXPECT_LT(absl::Now() - begin, absl::Seconds(20)) << "not by timeouts";
   EXPECT_THAT(daemon.Log(), HasSubstr("stopped while busy"));
+}
+
+// Also one that it may not read: it has no capability.
+TEST_F(ProgramTest, WaitsForAnIndexThatCannotBeUsed) {
+  PutDynaKube();
+  const std::string path = dir_.Path("data/index.db");
+  dir_.MakeDir("data/index.db");
+  const ProgramResult once = RunProgram(Command({"--once"}));
+  EXPECT_EQ(once.exit_code, 1);
+  EXPECT_THAT(once.err, HasSubstr("index.db: is a directory; move it away"));
+
+  Daemon daemon(Command(), dir_.Path("log"));
+  const auto await = [&daemon](const std::string& text) {
+    while (daemon.Log().find(text) == std::string::npos) {
+      ASSERT_TRUE(daemon.IsRunning()) << daemon.Log();
+      std::this_thread::yield();
+    }
+  };
+  // At once: the daemon would make one where there is none.
+  const std::string other = dir_.Path("other");
+  const auto replace = [&](int made) {
+    EXPECT_EQ(made, 0);
+    EXPECT_EQ(renameat2(AT_FDCWD, other.c_str(), AT_FDCWD, path.c_str(),
+                        RENAME_EXCHANGE),
+              0);
+    EXPECT_EQ(remove(other.c_str()), 0);
+  };
+  await("index cannot be used");
+  await("index.db: is a directory; move it away");
+  replace(symlink("/nowhere", other.c_str()));
+  await("index.db: is a symbolic link; move it away");
+  replace(mkfifo(other.c_str(), 0600));
+  await("index.db: is a FIFO, socket or device; move it away");
+  replace(mknod(other.c_str(), S_IFREG, 0));
+  await("index.db: Permission denied");
+  EXPECT_EQ(unlink(path.c_str()), 0);
+  await("state=ready");
+  EXPECT_EQ(daemon.Terminate(), 0);
+}
+
+TEST_F(ProgramTest, EndsWhileItWaitsForAnIndex) {
+  dir_.MakeDir("data/index.db");
+  Daemon daemon(Command(), dir_.Path("log"));
+  while (daemon.Log().find("index cannot be used") == std::string::npos) {
+    ASSERT_TRUE(daemon.IsRunning()) << daemon.Log();
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(daemon.Terminate(), 0);
+  EXPECT_THAT(daemon.Log(), HasSubstr("stopped"));
 }
 
 TEST_F(ProgramTest, ActsOnAChangedManifest) {
