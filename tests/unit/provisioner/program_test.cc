@@ -1,5 +1,6 @@
 // The program itself: flags, exit codes, signals, privileges, its log.
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "tests/support/archive_builder.h"
 #include "tests/support/daemon.h"
 #include "tests/support/leak_check.h"
+#include "tests/support/private_mounts.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tenant_api.h"
@@ -52,6 +54,7 @@ class Signal {
 
 class ProgramTest : public testing::Test {
  protected:
+  static void SetUpTestSuite() { EnterPrivateMountNamespace(); }
   ProgramTest() {
     server_.Update([](ServedTenant& tenant) {
       tenant.agents[kVersion].bytes =
@@ -236,6 +239,29 @@ TEST_F(ProgramTest, WaitsForAnIndexThatCannotBeUsed) {
   EXPECT_EQ(unlink(path.c_str()), 0);
   await("state=ready");
   EXPECT_EQ(daemon.Terminate(), 0);
+}
+
+TEST_F(ProgramTest, WaitsForADiskThatTurnedReadOnly) {
+  const std::string data = dir_.MakeDir("data");
+  ASSERT_EQ(mount("disk", data.c_str(), "tmpfs", 0, nullptr), 0);
+  PutDynaKube();
+  ASSERT_EQ(RunProgram(Command({"--once"})).exit_code, 0);
+  ASSERT_EQ(mount("", data.c_str(), "", MS_REMOUNT | MS_RDONLY, nullptr), 0);
+  {
+    Daemon daemon(Command(), dir_.Path("log"));
+    const auto await = [&daemon](const std::string& text) {
+      while (daemon.Log().find(text) == std::string::npos) {
+        ASSERT_TRUE(daemon.IsRunning()) << daemon.Log();
+        std::this_thread::yield();
+      }
+    };
+    await("index cannot be used");
+    EXPECT_THAT(daemon.Log(), HasSubstr("Read-only file system"));
+    ASSERT_EQ(mount("", data.c_str(), "", MS_REMOUNT, nullptr), 0);
+    await("state=ready");
+    EXPECT_EQ(daemon.Terminate(), 0);
+  }
+  EXPECT_EQ(umount2(data.c_str(), 0), 0);
 }
 
 TEST_F(ProgramTest, EndsWhileItWaitsForAnIndex) {
