@@ -13,13 +13,16 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/durable_file.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
@@ -190,6 +193,13 @@ class TreeDeleter {
   int64_t lifted_ = 0;
 };
 
+int64_t BootMilliseconds() {
+  struct timespec now = {};
+  // It fails for no clock that the kernel has.
+  (void)clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
 std::pair<std::string, std::string> SplitPath(const std::string& path) {
   const size_t slash = path.rfind('/');
   return {path.substr(0, slash == 0 ? 1 : slash), path.substr(slash + 1)};
@@ -212,13 +222,7 @@ absl::Status DeleteIn(const std::string& directory, const std::string& name,
 absl::Status MoveToTrash(const std::string& path,
                          const std::string& trash_dir) {
   const std::string name = SplitPath(path).second;
-  // Touched before it is moved, so that nobody deletes it by its old age. The
-  // inode's times are what counts: renaming does not change them.
-  if (utimensat(AT_FDCWD, path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno == ENOENT) return absl::OkStatus();
-    return PosixStatus(absl::StrCat("touch ", path), errno);
-  }
-  for (int64_t n = 0;; ++n) {
+  for (int64_t n = BootMilliseconds();; ++n) {
     const std::string grave = absl::StrCat(trash_dir, "/", name, "-", n);
     if (renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, grave.c_str(),
                   RENAME_NOREPLACE) == 0) {
@@ -234,20 +238,27 @@ absl::Status MoveToTrash(const std::string& path,
   }
 }
 
+absl::Duration TrashAge(absl::string_view name) {
+  const size_t dash = name.rfind('-');
+  int64_t moved = 0;
+  if (dash == absl::string_view::npos ||
+      !absl::SimpleAtoi(name.substr(dash + 1), &moved)) {
+    return absl::InfiniteDuration();
+  }
+  const int64_t now = BootMilliseconds();
+  return moved > now ? absl::InfiniteDuration()
+                     : absl::Milliseconds(now - moved);
+}
+
 absl::StatusOr<TrashResult> EmptyTrash(const std::string& trash_dir,
-                                       absl::Time older_than,
+                                       absl::Duration least_age,
                                        const std::function<bool()>& stopped) {
   ASSIGN_OR_RETURN(const std::vector<std::string> names,
                    ListDirectory(trash_dir));
   TrashResult result;
   absl::Status first_error;
   for (const std::string& name : names) {
-    const std::string path = absl::StrCat(trash_dir, "/", name);
-    struct stat info;
-    if (lstat(path.c_str(), &info) != 0 ||
-        absl::TimeFromTimespec(info.st_mtim) >= older_than) {
-      continue;
-    }
+    if (TrashAge(name) < least_age) continue;
     const absl::Status deleted = DeleteIn(trash_dir, name, stopped, &result);
     if (absl::IsCancelled(deleted)) break;
     if (deleted.ok()) ++result.trees;

@@ -38,7 +38,7 @@ absl::StatusOr<VolumeCollection> VolumeCollector::RunOnce(absl::Time now) {
     result.in_doubt = true;
   }
   const absl::StatusOr<TrashResult> trash =
-      EmptyTrash(context_.layout.TrashVolumes(), now - options_.trash_age,
+      EmptyTrash(context_.layout.TrashVolumes(), options_.trash_age,
                  options_.stopped);
   first_error.Update(trash.status());
   if (!first_error.ok()) return first_error;

@@ -144,10 +144,8 @@ absl::StatusOr<CollectionResult> Collector::RunOnce(bool tenants_known) {
   }
   // The trash holds nothing that anybody refers to, whatever is in doubt. Its
   // age is for who finds out at once that something there should not be.
-  const absl::StatusOr<TrashResult> emptied = EmptyTrash(
-      store_.layout().TrashAgents(), limits_.trash_age > absl::ZeroDuration()
-                                         ? clock_.Now() - limits_.trash_age
-                                         : absl::InfiniteFuture());
+  const absl::StatusOr<TrashResult> emptied =
+      EmptyTrash(store_.layout().TrashAgents(), limits_.trash_age);
   first_error.Update(emptied.status());
   if (!first_error.ok()) return first_error;
   result.bytes = emptied->bytes;

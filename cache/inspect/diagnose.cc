@@ -102,7 +102,9 @@ void DiagnoseLeftovers(const NodeFacts& facts, const DiagnoseLimits& limits,
     if (it.age <= limits.leftover_age) continue;
     findings->push_back(
         {"trash-leftover", it.path,
-         absl::StrCat("waits for its deletion since ", AgeText(it.age)),
+         it.age == absl::InfiniteDuration()
+             ? "waits for its deletion since an earlier boot"
+             : absl::StrCat("waits for its deletion since ", AgeText(it.age)),
          absl::StrContains(it.path, "/trash/volumes/")
              ? "look into the mounter's log: it deletes its trash"
              : "look into the provisioner's log: it deletes its trash"});

@@ -14,6 +14,7 @@
 #include "absl/strings/strip.h"
 #include "base/durable_file.h"
 #include "base/posix_status.h"
+#include "base/trash.h"
 #include "cache/index/layout.h"
 #include "cache/index/records.h"
 #include "cache/inspect/node_facts.h"
@@ -49,9 +50,9 @@ class DiskGatherer {
     GatherTenants();
     GatherVolumes();
     GatherHostStorage();
-    GatherLeftovers(layout_.StagingDir(), &facts_->staging);
-    GatherLeftovers(layout_.TrashAgents(), &facts_->trash);
-    GatherLeftovers(layout_.TrashVolumes(), &facts_->trash);
+    GatherStaging();
+    GatherTrash(layout_.TrashAgents());
+    GatherTrash(layout_.TrashVolumes());
     GatherSpace();
   }
 
@@ -130,13 +131,21 @@ class DiskGatherer {
     }
   }
 
-  void GatherLeftovers(const std::string& directory,
-                       std::vector<Leftover>* leftovers) {
+  void GatherStaging() {
+    const std::string directory = layout_.StagingDir();
     for (const std::string& name : NamesIn(directory)) {
       const std::string path = absl::StrCat(directory, "/", name);
       struct stat info;
       if (lstat(path.c_str(), &info) != 0) continue;
-      leftovers->push_back({path, now_ - absl::TimeFromTimespec(info.st_mtim)});
+      facts_->staging.push_back(
+          {path, now_ - absl::TimeFromTimespec(info.st_mtim)});
+    }
+  }
+
+  void GatherTrash(const std::string& directory) {
+    for (const std::string& name : NamesIn(directory)) {
+      facts_->trash.push_back(
+          {absl::StrCat(directory, "/", name), TrashAge(name)});
     }
   }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -131,16 +132,13 @@ class MetricsStoryTest : public testing::Test {
     })) << node_.ProvisionerLog();
     provisioner_.ListensOn(port);
   }
-  // What lies in a trash was put there an hour ago.
+  // What lies in a trash was put there in an earlier boot.
   void AgeTrash(const std::string& trash) {
     const auto names = ListDirectory(trash);
     ASSERT_OK(names.status());
-    const timespec then[2] = {{.tv_sec = time(nullptr) - 3600, .tv_nsec = 0},
-                              {.tv_sec = time(nullptr) - 3600, .tv_nsec = 0}};
     for (const std::string& name : *names) {
-      ASSERT_EQ(utimensat(AT_FDCWD, absl::StrCat(trash, "/", name).c_str(),
-                          then, AT_SYMLINK_NOFOLLOW),
-                0);
+      std::filesystem::rename(absl::StrCat(trash, "/", name),
+                              absl::StrCat(trash, "/", name, "-old"));
     }
   }
 

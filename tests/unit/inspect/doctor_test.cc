@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/durable_file.h"
+#include "base/trash.h"
 #include "cache/index/records.h"
 #include "cache/inspect/verbs.h"
 #include "gmock/gmock.h"
@@ -214,14 +215,19 @@ TEST_F(DoctorTest, LeftoversInStagingAndTrash) {
   SetAge(node_.dir().WriteFile("data/staging/old/x", "x"), absl::Hours(2));
   SetAge(node_.dir().Path("data/staging/old"), absl::Hours(2));
   SetAge(node_.dir().WriteFile("data/staging/a.part", "x"), absl::Hours(2));
-  SetAge(node_.dir().MakeDir("data/trash/agents/a-0"), absl::Hours(2));
-  SetAge(node_.dir().MakeDir("data/trash/volumes/v-0"), absl::Hours(2));
-  node_.dir().MakeDir("data/trash/volumes/fresh-0");
+  // Of an earlier boot, whose clock ran for longer.
+  node_.dir().MakeDir("data/trash/agents/a-9000000000000000");
+  node_.dir().MakeDir("data/trash/volumes/v-9000000000000000");
+  node_.dir().MakeDir("data/fresh");
+  ASSERT_OK(MoveToTrash(node_.dir().Path("data/fresh"),
+                        node_.layout().TrashVolumes()));
   const std::string data = node_.layout().data_dir();
-  EXPECT_THAT(Findings(),
-              ElementsAre("staging-leftover " + data + "/staging/old",
-                          "trash-leftover " + data + "/trash/agents/a-0",
-                          "trash-leftover " + data + "/trash/volumes/v-0"));
+  EXPECT_THAT(
+      Findings(),
+      ElementsAre(
+          "staging-leftover " + data + "/staging/old",
+          "trash-leftover " + data + "/trash/agents/a-9000000000000000",
+          "trash-leftover " + data + "/trash/volumes/v-9000000000000000"));
 }
 
 TEST_F(DoctorTest, DamagedIndexFilesThatWereSetAside) {
