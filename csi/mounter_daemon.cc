@@ -81,7 +81,9 @@ constexpr int kStatsWorkers = 2;
 constexpr absl::Duration kGuardPatience = absl::Seconds(30);
 // How long the mounter may be deaf because somebody removed its socket.
 constexpr absl::Duration kSocketInterval = absl::Seconds(1);
-// How long pods wait for a locked index, and are then answered without it.
+// How long pods wait for an index that another process keeps locked, and how
+// long they are answered without it before the next one waits. For each other
+// they wait as long as their callers do.
 constexpr absl::Duration kIndexPatience = absl::Milliseconds(250);
 constexpr absl::Duration kIndexPause = absl::Seconds(1);
 // What the allocator may keep between two bursts.

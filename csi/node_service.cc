@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/call_deadline.h"
 #include "base/duration.h"
 #include "base/failpoint.h"
 #include "base/text.h"
@@ -248,7 +249,7 @@ void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
       {.key = key,
        .deadline = deadline,
        .run =
-           [call, missed, work = std::move(work)]() mutable {
+           [call, missed, deadline, work = std::move(work)]() mutable {
              if (call.is_abandoned()) {
                if (missed) missed(call);
                call.Finish(WithCause(absl::CancelledError("caller is gone"),
@@ -257,6 +258,7 @@ void NodeService::Enqueue(WorkQueue& queue, const std::string& key, Call call,
                return;
              }
              Failpoint("node:begun");
+             const CallDeadline wanted(deadline - absl::Now());
              work(call);
            },
        .expired =

@@ -1,11 +1,11 @@
 #include "cache/index/connection.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/call_deadline.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
 #include "cache/index/rebuild.h"
@@ -16,11 +16,6 @@ namespace {
 // How often a file may be replaced between the exclusive and the shared guard
 // before the call gives up.
 constexpr int kRounds = 5;
-
-// A call waits at least this long for another one of this process. That one is
-// not waiting in vain (then the gate would be shut) but at work: a checkpoint,
-// a rebuild. Failing so soon as for another's lock would cost pods their agent.
-constexpr absl::Duration kLeastPatience = absl::Seconds(2);
 
 // An answer that took the whole timeout: the file is locked, or its disk hangs.
 bool WaitedInVain(const absl::Status& status,
@@ -50,7 +45,7 @@ Index::Connection::Connection(const Options& options)
       layout_(options.data_dir),
       file_options_{.read_only = options.read_only,
                     .busy_timeout = options.busy_timeout},
-      gate_(std::max(options.busy_timeout, kLeastPatience), options.busy_pause),
+      gate_(options.busy_pause),
       guard_(layout_.IndexLock(),
              options.read_only ? FileGuard::Missing::kGoWithout
                                : FileGuard::Missing::kCreate,
@@ -100,7 +95,7 @@ absl::Status Index::Connection::Write(Body body) {
 
 absl::Status Index::Connection::Run(Access access, Body body) {
   using std::chrono::steady_clock;
-  if (!gate_.Enter()) return gate_.Refusal();
+  if (!gate_.Enter(CallDeadline::Left())) return gate_.Refusal();
   const steady_clock::time_point begin = steady_clock::now();
   const absl::Status status = RunThrough(access, body);
   if (WaitedInVain(status, steady_clock::now() - begin,

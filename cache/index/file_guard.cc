@@ -17,10 +17,10 @@
 namespace oneagent {
 namespace {
 
-using std::chrono::steady_clock;
+using std::chrono::nanoseconds;
 
-constexpr steady_clock::duration kFirstPause = std::chrono::microseconds(100);
-constexpr steady_clock::duration kLongestPause = std::chrono::milliseconds(5);
+constexpr nanoseconds kFirstPause = std::chrono::microseconds(100);
+constexpr nanoseconds kLongestPause = std::chrono::milliseconds(5);
 
 }  // namespace
 
@@ -49,9 +49,10 @@ bool FileGuard::IsAtPath() const {
 
 absl::Status FileGuard::Lock(Mode mode) {
   const int operation = (mode == Mode::kShared ? LOCK_SH : LOCK_EX) | LOCK_NB;
-  const auto deadline =
-      steady_clock::now() + absl::ToChronoNanoseconds(timeout_);
-  auto pause = kFirstPause;
+  // Counted in pauses, as SQLite counts its own: while a process that is short
+  // of CPU is not run, nobody has looked whether the lock is free.
+  nanoseconds left = absl::ToChronoNanoseconds(timeout_);
+  nanoseconds pause = kFirstPause;
   while (true) {
     if (!fd_.ok()) RETURN_IF_ERROR(OpenFile());
     if (!fd_.ok()) return absl::OkStatus();  // Missing::kGoWithout
@@ -65,11 +66,12 @@ absl::Status FileGuard::Lock(Mode mode) {
     }
     // Polled, because flock has no timeout: an RPC must not hang on a process
     // that was stopped while it held the lock.
-    if (steady_clock::now() >= deadline) {
+    if (left <= nanoseconds::zero()) {
       return absl::UnavailableError(
           absl::StrCat("lock ", path_, ": held by another process for ",
                        absl::FormatDuration(timeout_)));
     }
+    left -= pause;
     if (!fd_.ok()) continue;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, kLongestPause);

@@ -21,8 +21,8 @@ class FileGuard {
 
   FileGuard(std::string path, Missing missing, absl::Duration timeout);
 
-  // Errors: Unavailable when somebody else held it for the whole timeout, or
-  // the file cannot be opened.
+  // Errors: Unavailable when somebody else held it whenever it was tried, over
+  // the whole timeout, or the file cannot be opened.
   absl::Status Lock(Mode mode);
   void Unlock();
 

@@ -1,9 +1,9 @@
 #include "cache/index/gate.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/deadline.h"
 
 namespace oneagent {
 
@@ -16,22 +16,18 @@ std::chrono::nanoseconds Bounded(absl::Duration duration) {
 
 }  // namespace
 
-Gate::Gate(absl::Duration patience, absl::Duration pause)
-    : patience_(Bounded(patience)), pause_(Bounded(pause)) {}
+Gate::Gate(absl::Duration pause) : pause_(Bounded(pause)) {}
 
 // The annotations describe the gate itself, not its mutex.
-bool Gate::Enter() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  const SteadyClock::time_point deadline = SteadyClock::now() + patience_;
+bool Gate::Enter(absl::Duration patience) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  const Deadline deadline(patience);
   MutexLock lock(mu_);
   while (true) {
     if (IsShut()) return false;
     if (!is_taken_) break;
-    const SteadyClock::duration left = deadline - SteadyClock::now();
-    if (left <= SteadyClock::duration::zero()) {
-      ShutLocked("index: another call does not come to its end");
-      return false;
-    }
-    changed_.WaitFor(mu_, absl::FromChrono(left));
+    const absl::Duration left = deadline.Left();
+    if (left == absl::ZeroDuration()) return false;
+    changed_.WaitFor(mu_, left);
   }
   is_taken_ = true;
   return true;
@@ -51,11 +47,7 @@ void Gate::Leave() ABSL_NO_THREAD_SAFETY_ANALYSIS {
 
 void Gate::Shut(const absl::Status& why) {
   MutexLock lock(mu_);
-  ShutLocked(std::string(why.message()));
-}
-
-void Gate::ShutLocked(std::string why) {
-  why_ = std::move(why);
+  why_ = std::string(why.message());
   if (pause_ == SteadyClock::duration::zero()) return;
   shut_until_ = SteadyClock::now() + pause_;
   changed_.NotifyAll();
@@ -64,10 +56,14 @@ void Gate::ShutLocked(std::string why) {
 void Gate::Open() {
   MutexLock lock(mu_);
   shut_until_ = {};
+  why_.clear();
 }
 
 absl::Status Gate::Refusal() {
   MutexLock lock(mu_);
+  if (why_.empty()) {
+    return absl::UnavailableError("index: no turn within the deadline");
+  }
   return absl::UnavailableError(
       IsShut() ? absl::StrCat(why_, " (not tried again yet)") : why_);
 }

@@ -1,6 +1,8 @@
 // Who may use the index's connection: one caller at a time, and nobody for a
 // while after somebody waited for the file in vain. So a lock that another
 // process keeps costs the callers one timeout together, not one each in turn.
+// A queue of our own callers, however long, says nothing against the file: on a
+// node that is short of CPU each of them waits while its own time lasts.
 //
 // Thread-safe.
 #ifndef CACHE_INDEX_GATE_H_
@@ -18,14 +20,12 @@ namespace oneagent {
 
 class ABSL_LOCKABLE Gate {
  public:
-  // `patience`: how long a caller waits for its turn. `pause`: how long the
-  // gate stays shut; zero: it is never shut.
-  Gate(absl::Duration patience, absl::Duration pause);
+  // `pause`: how long the gate stays shut; zero: it is never shut.
+  explicit Gate(absl::Duration pause);
 
   // True: the turn is the caller's until Leave. False: the gate is shut, was
-  // shut while the caller waited, or patience is over (which shuts it too:
-  // whoever is inside is stuck).
-  bool Enter() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
+  // shut while the caller waited, or `patience` is over.
+  bool Enter(absl::Duration patience) ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
   // However long it takes, shut or not.
   void EnterUnchecked() ABSL_EXCLUSIVE_LOCK_FUNCTION();
   void Leave() ABSL_UNLOCK_FUNCTION();
@@ -36,7 +36,7 @@ class ABSL_LOCKABLE Gate {
   // What was shut for is over.
   void Open();
 
-  // Unavailable, for whom Enter refused: why.
+  // Unavailable, for whom Enter refused just now: why.
   absl::Status Refusal();
 
  private:
@@ -45,17 +45,15 @@ class ABSL_LOCKABLE Gate {
   bool IsShut() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return SteadyClock::now() < shut_until_;
   }
-  void ShutLocked(std::string why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Constant after construction.
-  const SteadyClock::duration patience_;
   const SteadyClock::duration pause_;
 
   Mutex mu_;
   CondVar changed_;
   bool is_taken_ ABSL_GUARDED_BY(mu_) = false;
   SteadyClock::time_point shut_until_ ABSL_GUARDED_BY(mu_);  // at first: past
-  std::string why_ ABSL_GUARDED_BY(mu_);
+  std::string why_ ABSL_GUARDED_BY(mu_);  // of the last Shut; none since Open
 };
 
 }  // namespace oneagent

@@ -102,4 +102,13 @@ CsiPublishCall HostileTest::CallFor(const std::string& pod) const {
   return call;
 }
 
+std::vector<CsiPublishCall> HostileTest::CallsFor(int pods) const {
+  std::vector<CsiPublishCall> calls;
+  for (int i = 0; i < pods; ++i) {
+    calls.push_back(CallFor(absl::StrCat("p", i)));
+    MakeKubeletDirs(calls.back().target_path);
+  }
+  return calls;
+}
+
 }  // namespace oneagent

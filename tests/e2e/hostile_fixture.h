@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -60,6 +61,8 @@ class HostileTest : public testing::Test {
   void ExpectOnlyItsOwnLog();
 
   CsiPublishCall CallFor(const std::string& pod) const;
+  // Of the pods "p0", "p1", …, for which kubelet has made its directories.
+  std::vector<CsiPublishCall> CallsFor(int pods) const;
 
   Node node_;
 };

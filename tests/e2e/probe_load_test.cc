@@ -30,12 +30,8 @@ class ProbeLoadTest : public HostileTest {
 };
 
 TEST_F(ProbeLoadTest, ProbeIsAnsweredUnderTwoHundredPublishes) {
-  std::vector<CsiPublishCall> calls;
-  for (int i = 0; i < kPods; ++i) {
-    calls.push_back(CallFor(absl::StrCat("p", i)));
-    MakeKubeletDirs(calls.back().target_path);
-  }
-  const BurstResult result = ProbeWhilePublishing(node_.socket(), calls);
+  const BurstResult result =
+      ProbeWhilePublishing(node_.socket(), CallsFor(kPods));
   EXPECT_THAT(result.failures, testing::IsEmpty());
   EXPECT_EQ(node_.MountCount(), kPods);
   ExpectPrompt("Probe", result.probes);

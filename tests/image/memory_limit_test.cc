@@ -1,10 +1,7 @@
 // A memory limit as a container has it, around the provisioner.
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <string>
 #include <system_error>
@@ -17,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "tests/support/agent/package.h"
+#include "tests/support/cgroup.h"
 #include "tests/support/daemon.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tenant_api.h"
@@ -29,49 +27,21 @@ constexpr int64_t kMiB = 1 << 20;
 constexpr int64_t kLimit = 256 * kMiB;
 constexpr int64_t kAgentMiB = 400;
 
-// A cgroup of its own, of either version. Page cache counts, as in a container.
-class MemoryCgroup {
- public:
-  explicit MemoryCgroup(int64_t limit)
-      : is_v1_(std::filesystem::exists("/sys/fs/cgroup/memory/cgroup.procs")),
-        dir_(absl::StrCat("/sys/fs/cgroup/", is_v1_ ? "memory/" : "",
-                          "oneagent-csi-test-", getpid())) {
-    if (!is_v1_) Write("../cgroup.subtree_control", "+memory");
-    std::filesystem::create_directory(dir_);
-    Write(is_v1_ ? "memory.limit_in_bytes" : "memory.max", absl::StrCat(limit));
-    EXPECT_EQ(Read(is_v1_ ? "memory.limit_in_bytes" : "memory.max"),
-              absl::StrCat(limit, "\n"));
-  }
-  // Once nothing runs in it.
-  ~MemoryCgroup() { EXPECT_EQ(rmdir(dir_.c_str()), 0) << dir_; }
-  MemoryCgroup(const MemoryCgroup&) = delete;
-  MemoryCgroup& operator=(const MemoryCgroup&) = delete;
-
-  // This process and what it starts from now on.
-  void Enter() const { Write("cgroup.procs", "0"); }
-  std::string Peak() const {
-    return Read(is_v1_ ? "memory.max_usage_in_bytes" : "memory.peak");
-  }
-  bool Has(pid_t pid) const {
-    return absl::StrContains(ReadTestFile(absl::StrCat(dir_, "/cgroup.procs")),
-                             absl::StrCat(pid, "\n"));
-  }
-  // Contains "oom_kill <count>".
-  std::string Events() const {
-    return Read(is_v1_ ? "memory.oom_control" : "memory.events");
-  }
-
- private:
-  void Write(const std::string& file, const std::string& text) const {
-    std::ofstream(absl::StrCat(dir_, "/", file)) << text << std::flush;
-  }
-  std::string Read(const std::string& file) const {
-    return ReadTestFile(absl::StrCat(dir_, "/", file));
-  }
-
-  const bool is_v1_;
-  const std::string dir_;
-};
+// The limit counts page cache, as a container's does.
+void LimitMemory(const Cgroup& cgroup, int64_t bytes) {
+  const char* const file =
+      cgroup.is_v1() ? "memory.limit_in_bytes" : "memory.max";
+  cgroup.Write(file, absl::StrCat(bytes));
+  EXPECT_EQ(cgroup.Read(file), absl::StrCat(bytes, "\n"));
+}
+std::string PeakOf(const Cgroup& cgroup) {
+  return cgroup.Read(cgroup.is_v1() ? "memory.max_usage_in_bytes"
+                                    : "memory.peak");
+}
+// Contains "oom_kill <count>".
+std::string EventsOf(const Cgroup& cgroup) {
+  return cgroup.Read(cgroup.is_v1() ? "memory.oom_control" : "memory.events");
+}
 
 // The most memory of its own that a process has had, in KiB.
 int64_t PeakResidentKib(pid_t pid) {
@@ -128,7 +98,8 @@ TEST(MemoryLimitTest, AnAgentOf400MibIsInstalledWithin256Mib) {
                              "metadata: {name: demo, namespace: dynatrace}\n"
                              "stringData: {apiToken: ",
                              kTenantApiToken, "}\n"));
-  const MemoryCgroup cgroup(kLimit);
+  const Cgroup cgroup("memory");
+  LimitMemory(cgroup, kLimit);
   Daemon provisioner(
       {absl::StrCat(ONEAGENT_BUILD_DIR, "/bin/oneagent-csi-provisioner"),
        absl::StrCat("--data-dir=", dir.Path("data")),
@@ -137,17 +108,17 @@ TEST(MemoryLimitTest, AnAgentOf400MibIsInstalledWithin256Mib) {
   while (!HasManifest(dir.Path("data/agents")) && provisioner.IsRunning()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  ASSERT_TRUE(provisioner.IsRunning()) << provisioner.Log() << cgroup.Events();
+  ASSERT_TRUE(provisioner.IsRunning()) << provisioner.Log() << EventsOf(cgroup);
   EXPECT_TRUE(cgroup.Has(provisioner.pid()));
   const int64_t resident = PeakResidentKib(provisioner.pid());
   std::cout << "own memory, at most: " << resident
-            << " KiB; with page cache, bytes: " << cgroup.Peak();
+            << " KiB; with page cache, bytes: " << PeakOf(cgroup);
   EXPECT_GT(BytesBelow(dir.Path("data/agents")), kAgentMiB * kMiB);
   EXPECT_GT(resident, 0);
   EXPECT_LT(resident * 1024, kLimit / 2);
   EXPECT_EQ(provisioner.Terminate(), 0) << provisioner.Log();
-  EXPECT_TRUE(absl::StrContains(cgroup.Events(), "oom_kill 0\n"))
-      << cgroup.Events();
+  EXPECT_TRUE(absl::StrContains(EventsOf(cgroup), "oom_kill 0\n"))
+      << EventsOf(cgroup);
 }
 
 }  // namespace

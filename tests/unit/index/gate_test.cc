@@ -3,6 +3,7 @@
 #include "cache/index/gate.h"
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -10,6 +11,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/call_deadline.h"
+#include "base/durable_file.h"
 #include "cache/index/sqlite.h"
 #include "tests/unit/index/index_fixture.h"
 
@@ -26,33 +29,41 @@ constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
 bool IsLetIn(Gate& gate) {
   bool entered = false;
   std::thread([&] {
-    if (!gate.Enter()) return;
+    if (!gate.Enter(absl::Milliseconds(20))) return;
     entered = true;
     gate.Leave();
   }).join();
   return entered;
 }
 
-TEST(GateTest, WaitForOnesTurnHasAnEndAndShutsTheGate) {
-  Gate gate(absl::Milliseconds(20), absl::Hours(1));
+TEST(GateTest, WhoGivesUpWaitingForATurnShutsTheGateForNobody) {
+  Gate gate(absl::Hours(1));
   EXPECT_TRUE(IsLetIn(gate));
   gate.EnterUnchecked();
   EXPECT_FALSE(IsLetIn(gate));
+  EXPECT_THAT(gate.Refusal(), StatusIs(kUnavailable, HasSubstr("no turn")));
   gate.Leave();
+  EXPECT_TRUE(IsLetIn(gate));
+}
+
+TEST(GateTest, StaysShutUntilItIsOpenedAndSaysWhy) {
+  Gate gate(absl::Hours(1));
+  gate.Shut(absl::UnavailableError("locked"));
   EXPECT_FALSE(IsLetIn(gate));
-  EXPECT_THAT(gate.Refusal(), StatusIs(kUnavailable, HasSubstr("its end")));
+  EXPECT_THAT(gate.Refusal(),
+              StatusIs(kUnavailable, "locked (not tried again yet)"));
   gate.Open();
   EXPECT_TRUE(IsLetIn(gate));
 }
 
 TEST(GateTest, ShuttingSendsAwayWhoWaits) {
-  Gate gate(absl::InfiniteDuration(), absl::Hours(1));
+  Gate gate(absl::Hours(1));
   gate.EnterUnchecked();
   std::atomic<int> refused = 0;
   std::vector<std::thread> waiters;
   for (int i = 0; i < 3; ++i) {
     waiters.emplace_back([&] {
-      if (gate.Enter()) {
+      if (gate.Enter(absl::InfiniteDuration())) {
         gate.Leave();
       } else {
         ++refused;
@@ -128,6 +139,52 @@ TEST_F(BusyPauseTest, WithoutAPauseEachCallTriesForItself) {
   }
   ASSERT_OK(holder_->Execute("ROLLBACK"));
   EXPECT_OK(mounter_->PutVolume(VolumeOf("v1")));
+}
+
+// While a call is at work for long (here: in a rebuild), as each is where there
+// is little CPU.
+class LongCallTest : public IndexTest {
+ protected:
+  // Begins one, and returns once it is at work.
+  void Begin() {
+    ASSERT_OK_AND_ASSIGN(mounter_,
+                         Index::Open({.data_dir = dir_.path(),
+                                      .busy_timeout = absl::Milliseconds(1),
+                                      .busy_pause = absl::Hours(1),
+                                      .on_rebuilt = [this](auto, auto) {
+                                        at_work_.set_value();
+                                        let_go_.get_future().wait();
+                                      }}));
+    index_.reset();
+    ASSERT_OK(RemoveFileIfPresent(layout_.IndexFile()));
+    ASSERT_OK(WriteTenantRecord(layout_, TenantOf("dk", "")));
+    long_call_ =
+        std::thread([this] { EXPECT_OK(mounter_->PutVolume(VolumeOf("v1"))); });
+    at_work_.get_future().wait();
+  }
+  void End() {
+    let_go_.set_value();
+    long_call_.join();
+  }
+
+  std::unique_ptr<Index> mounter_;
+  std::promise<void> at_work_;
+  std::promise<void> let_go_;
+  std::thread long_call_;
+};
+
+TEST_F(LongCallTest, OthersWaitForItAsLongAsTheirOwnCallersWould) {
+  Begin();
+  std::thread patient(
+      [&] { EXPECT_OK(mounter_->PutVolume(VolumeOf("patient"))); });
+  {
+    const CallDeadline soon(absl::Milliseconds(20));
+    EXPECT_THAT(mounter_->PutVolume(VolumeOf("hurried")),
+                StatusIs(kUnavailable, HasSubstr("no turn within")));
+  }
+  End();
+  patient.join();
+  EXPECT_OK(mounter_->ListVolumes());
 }
 
 TEST_F(IndexTest, FailuresOfAnotherBootDoNotCount) {
