@@ -2,6 +2,11 @@
 
 #include <utility>
 
+#include "base/durable_file.h"
+
+#include "absl/status/statusor.h"
+#include "base/durable_file.h"
+
 namespace oneagent {
 
 MountStatus::MountStatus(Layout layout, std::string boot_id, Parts parts)
@@ -58,8 +63,9 @@ void MountStatus::OnDiskError(const DiskError& error) {
 void MountStatus::RunOnce() {
   MutexLock lock(mu_);
   // Under the lock: two writers must not leave the older of two states. It is
-  // a small file that is not synced.
-  if (is_written_) return;
+  // a small file that is not synced. Somebody may have deleted it.
+  const absl::StatusOr<bool> exists = PathExists(layout_.MounterRecord());
+  if (is_written_ && (!exists.ok() || *exists)) return;
   is_written_ = WriteMounterRecord(layout_, known_).ok();
 }
 

@@ -30,7 +30,8 @@ class MountStatus {
   void OnDiskError(const DiskError& error);
 
   // Writes mounter.json if what it says is not what is known: at once when
-  // something changes, and again by each call after a disk took it not.
+  // something changes, and again by each call after a disk took it not, or
+  // somebody deleted it.
   void RunOnce();
 
  private:

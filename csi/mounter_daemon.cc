@@ -1,6 +1,6 @@
 // Sequence "start":
 //   1  directories, with their modes; when the disk does not allow that now,
-//      again each second, while serving
+//      or somebody deletes them, again each second, while serving
 //   2  the lock that keeps a second mounter off this data directory (an old
 //      one may still be draining, with its socket already gone); then the dead
 //      registration socket that a killed one left goes away, before kubelet
@@ -23,28 +23,23 @@
 // replaced, by the next start.
 #include "csi/mounter_daemon.h"
 
-#include <fcntl.h>
 #include <linux/capability.h>
-#include <sys/file.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
+#include <csignal>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "base/boot_id.h"
-#include "base/durable_file.h"
 #include "base/http_listener.h"
 #include "base/memory.h"
-#include "base/posix_status.h"
 #include "base/privilege.h"
 #include "base/status_macros.h"
-#include "base/unique_fd.h"
 #include "cache/index/index.h"
 #include "cache/index/layout.h"
 #include "cache/index/reference_layout.h"
-#include "csi/app_view.h"
+#include "csi/data_directory.h"
 #include "csi/health.h"
 #include "csi/housekeeping.h"
 #include "csi/identity_service.h"
@@ -102,31 +97,6 @@ const std::vector<int>& KeptCapabilities() {
   static const auto& kept = *new std::vector<int>{
       CAP_SYS_ADMIN, CAP_DAC_OVERRIDE, CAP_CHOWN, CAP_FOWNER};
   return kept;
-}
-
-absl::StatusOr<UniqueFd> LockVolumes(const Layout& layout) {
-  ASSIGN_OR_RETURN(UniqueFd fd, OpenDirectory(layout.VolumesDir()));
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno != EWOULDBLOCK) return PosixStatus(layout.VolumesDir(), errno);
-  return absl::AlreadyExistsError(absl::StrCat(
-      layout.data_dir(), ": another mounter works on this data directory"));
-}
-
-// A disk that is full or broken does not stop the start: without the mounter no
-// pod would get its volume, not even an empty one, and none could end.
-bool IsOfTheDisk(const absl::Status& status) {
-  return absl::IsResourceExhausted(status) || absl::IsInternal(status);
-}
-
-// The lock, or none as long as the disk has no directories to be locked.
-absl::StatusOr<UniqueFd> PrepareAndLock(const Layout& layout, const Log& log) {
-  const absl::Status prepared = PrepareDataDir(layout);
-  if (!prepared.ok() && !IsOfTheDisk(prepared)) return prepared;
-  absl::StatusOr<UniqueFd> lock = LockVolumes(layout);
-  if (prepared.ok() || absl::IsAlreadyExists(lock.status())) return lock;
-  log.Error("data directory unusable",
-            {{"error", std::string(prepared.message())}});
-  return lock.ok() ? std::move(lock) : UniqueFd();
 }
 
 absl::StatusOr<MountWay> ProbeNode(const Layout& layout) {
@@ -222,10 +192,11 @@ struct MounterDaemon::Parts {
   absl::Status Serve(const MounterConfig& config);
   absl::Status Register(const MounterConfig& config, const Clock& clock);
   void EachSecond();
-  // What the disk did not allow at start.
-  void PrepareAgain();
+  // Ends the process when its data directory cannot be kept.
+  void KeepData();
 
-  UniqueFd data_lock;  // given up last
+  std::unique_ptr<DataDirectory> data;  // given up last
+  bool is_ending = false;               // of EachSecond
   const std::unique_ptr<const ComponentLogs> logs;
   const std::unique_ptr<MounterMetrics> metrics;
   std::atomic<bool> stopping = false;
@@ -352,16 +323,20 @@ void MounterDaemon::Parts::EachSecond() {
     registration->RunOnce();
     health.readiness().Set("registration", registration->CheckRegistered());
   }
-  PrepareAgain();
+  KeepData();
   mounter.RunOnce(absl::Now());
   mount_status.RunOnce();
   trim.RunOnce();
 }
 
-void MounterDaemon::Parts::PrepareAgain() {
-  if (data_lock.ok() || !PrepareDataDir(layout).ok()) return;
-  absl::StatusOr<UniqueFd> lock = LockVolumes(layout);
-  if (lock.ok()) data_lock = *std::move(lock);
+void MounterDaemon::Parts::KeepData() {
+  const absl::Status kept = data->RunOnce(logs->daemon);
+  if (kept.ok() || std::exchange(is_ending, true)) return;
+  logs->daemon.Error("data directory lost, ending",
+                     {{"error", std::string(kept.message())}});
+  // As whoever stops us would: what was asked is answered. Not raise(), which
+  // asks this thread alone.
+  kill(getpid(), SIGTERM);
 }
 
 namespace {
@@ -389,8 +364,8 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
   const Layout layout(config.data_dir);
   auto logs = std::make_unique<const ComponentLogs>(log);
   const Log& daemon_log = logs->daemon;
-  ASSIGN_OR_RETURN(UniqueFd data_lock,
-                   PrepareAndLock(layout, daemon_log));  // 1, 2
+  auto data = std::make_unique<DataDirectory>(layout);
+  RETURN_IF_ERROR(data->Open(daemon_log));  // 1, 2
   if (!config.registration_dir.empty()) {
     ListeningSocket::RemoveDead(RegistrationSocket(config.registration_dir));
   }
@@ -405,7 +380,7 @@ absl::StatusOr<std::unique_ptr<MounterDaemon>> MounterDaemon::Start(
   auto parts = std::make_unique<Parts>(
       std::move(logs), std::move(metrics), config, std::move(boot_id), way,
       std::move(index), std::move(targets), clock);
-  parts->data_lock = std::move(data_lock);
+  parts->data = std::move(data);
   parts->mount_status.OnWay(way);
   RETURN_IF_ERROR(parts->ServeHttp(config));                              // 7
   parts->housekeeping.ReconcileAtStart(parts->volumes.first_reconciler);  // 8

@@ -103,7 +103,7 @@ std::string Layout::TrashVolumes() const {
 }
 
 std::string Layout::ProbeDir() const {
-  return absl::StrCat(TrashVolumes(), "/probe");
+  return absl::StrCat(VolumesDir(), "/.probe");
 }
 
 absl::Status Layout::Prepare(Owner owner) const {

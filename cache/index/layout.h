@@ -9,6 +9,7 @@
 //     configs/<id>.json        its manifest
 //     tenants/<dynakube>.json  what new pods of this DynaKube get
 //     volumes/<volume>/        volume.json, pod/, upper/, work/
+//     volumes/.probe/          where the mounter tries how to mount
 //     host/<name>/             storage for mode=host; host/<name>.json whose
 //     skeleton/                the lowest layer of every overlay
 //     staging/                 downloads and trees being unpacked

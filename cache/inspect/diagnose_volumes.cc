@@ -78,12 +78,13 @@ class VolumeDiagnosis {
     } else if (found != facts_.disk.volumes.end() && found->second.ok()) {
       CompareWithRecord(row, *found->second);
     }
+    if (row.boot_id != facts_.boot_id) {
+      Add("volume-of-earlier-boot", row,
+          "its mount went with the reboot, its row did not", kRestartMounter);
+      return;
+    }
     const Verdict verdict = VerdictOn(row, found);
     switch (verdict.fate) {
-      case Fate::kOfEarlierBoot:
-        Add("volume-of-earlier-boot", row,
-            "its mount went with the reboot, its row did not", kRestartMounter);
-        return;
       case Fate::kWaiting:
         CheckPatience("volume-waiting", row, row.first_failure_at);
         return;
@@ -105,6 +106,7 @@ class VolumeDiagnosis {
         }
         break;
       case Fate::kNothing:
+      case Fate::kOfEarlierBoot:
       case Fate::kInDoubt:
         break;
     }
