@@ -14,8 +14,7 @@
 //     skeleton/                the lowest layer of every overlay
 //     staging/                 downloads and trees being unpacked
 //     trash/agents             what the provisioner deletes next
-//     trash/volumes            what the mounter deletes next; probe/ is where
-//     it
+//     trash/volumes            what the mounter deletes next
 //                              tries how to mount
 //
 // agents, configs, tenants, staging and trash/agents belong to the
