@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
 
@@ -58,6 +59,13 @@ std::optional<absl::Duration> ParseRetryAfter(absl::string_view value,
   const time_t date = curl_getdate(text.c_str(), nullptr);
   if (date < 0) return std::nullopt;
   return std::max(absl::ZeroDuration(), absl::FromTimeT(date) - now);
+}
+
+bool IsPageType(absl::string_view value) {
+  const absl::string_view type =
+      absl::StripAsciiWhitespace(value.substr(0, value.find(';')));
+  return absl::EqualsIgnoreCase(type, "text/html") ||
+         absl::EqualsIgnoreCase(type, "application/xhtml+xml");
 }
 
 absl::string_view StrongETag(absl::string_view value) {

@@ -24,6 +24,9 @@ std::optional<ContentRange> ParseContentRange(absl::string_view value);
 std::optional<absl::Duration> ParseRetryAfter(absl::string_view value,
                                               absl::Time now);
 
+// True for the Content-Type of a page that is meant for a browser.
+bool IsPageType(absl::string_view value);
+
 // `value` when it is an ETag that vouches for every byte, else "": a weak one
 // (W/"...") must not stand in If-Range (RFC 9110 13.1.5).
 absl::string_view StrongETag(absl::string_view value);

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/status_macros.h"
 
 namespace oneagent {
 namespace {
@@ -47,6 +50,40 @@ std::string Origin(const UrlHandle& url) {
       Part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT).value_or(""));
 }
 
+absl::Status MustBeEncoded(absl::string_view raw) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "proxy URL: \"", raw, "\" in the credentials has to be written as ",
+      PercentEncode(raw)));
+}
+
+bool IsEscape(absl::string_view text) {
+  return text.size() >= 3 &&
+         absl::ascii_isxdigit(static_cast<unsigned char>(text[1])) &&
+         absl::ascii_isxdigit(static_cast<unsigned char>(text[2]));
+}
+
+// The host begins behind the last "@", as Go has it; libcurl takes the first.
+absl::StatusOr<std::string> WithEncodedUser(const std::string& proxy) {
+  const size_t scheme = proxy.find("://");
+  const size_t start = scheme == std::string::npos ? 0 : scheme + 3;
+  const size_t end = std::min(proxy.find_first_of("/?#", start), proxy.size());
+  if (proxy.find('@', end) != std::string::npos) {
+    return MustBeEncoded(absl::string_view(proxy).substr(end, 1));
+  }
+  const size_t at = proxy.rfind('@', end);
+  if (at == std::string::npos || at < start) return proxy;
+  const std::string user = proxy.substr(start, at - start);
+  for (size_t i = user.find('%'); i != std::string::npos;
+       i = user.find('%', i + 1)) {
+    if (!IsEscape(absl::string_view(user).substr(i))) {
+      return MustBeEncoded("%");
+    }
+  }
+  return absl::StrCat(proxy.substr(0, start),
+                      absl::StrReplaceAll(user, {{"@", "%40"}}),
+                      proxy.substr(at));
+}
+
 }  // namespace
 
 std::string RedactedUrl(const std::string& url) {
@@ -72,7 +109,24 @@ absl::Status CheckUrl(const std::string& url) {
       Part(parsed, CURLUPART_PASSWORD).has_value()) {
     return absl::InvalidArgumentError("URL carries credentials");
   }
+  // libcurl forgives: to it "http:///api" is the host "api", and a token would
+  // go there.
+  std::string start =
+      absl::StrCat(scheme, "://", Part(parsed, CURLUPART_HOST).value_or(""));
+  const std::optional<std::string> port = Part(parsed, CURLUPART_PORT);
+  if (port.has_value()) absl::StrAppend(&start, ":", *port);
+  if (!absl::StartsWithIgnoreCase(url, start)) {
+    return absl::InvalidArgumentError(
+        absl::StartsWithIgnoreCase(url, absl::StrCat(scheme, ":///"))
+            ? "URL without a host"
+            : "malformed URL");
+  }
   return absl::OkStatus();
+}
+
+std::string OriginOf(const std::string& url) {
+  const UrlHandle parsed = ParseUrl(url);
+  return parsed == nullptr ? "" : Origin(parsed);
 }
 
 bool SameOrigin(const std::string& a, const std::string& b) {
@@ -100,7 +154,8 @@ std::string WithHost(const std::string& url, const std::string& host) {
   return Part(parsed, CURLUPART_URL).value_or("");
 }
 
-absl::StatusOr<ProxyAddress> ParseProxy(const std::string& proxy) {
+absl::StatusOr<ProxyAddress> ParseProxy(const std::string& given_url) {
+  ASSIGN_OR_RETURN(const std::string proxy, WithEncodedUser(given_url));
   // A proxy is often given as "host:port"; that means http.
   const UrlHandle url =
       ParseUrl(proxy, CURLU_NON_SUPPORT_SCHEME | CURLU_DEFAULT_SCHEME);

@@ -16,12 +16,16 @@ namespace oneagent {
 // fragment nor credentials, and "(malformed URL)" when it is none.
 std::string RedactedUrl(const std::string& url);
 
-// OK for an absolute http or https URL without credentials in it. Errors:
-// InvalidArgument.
+// OK for an absolute http or https URL that says where it leads: as it is
+// written, its host is the one that libcurl would ask, and no credentials stand
+// before it. Errors: InvalidArgument, without any part of `url`.
 absl::Status CheckUrl(const std::string& url);
 
 // True when both are URLs with the same scheme, host and port.
 bool SameOrigin(const std::string& a, const std::string& b);
+
+// Scheme, host and port in one text; "" when it is malformed.
+std::string OriginOf(const std::string& url);
 
 // Host (with the brackets of an IPv6 address) and port, the scheme's own where
 // the URL names none; both "" when it is malformed.
@@ -41,7 +45,9 @@ struct ProxyAddress {
   std::string user;
   std::string password;
 };
-// Errors: InvalidArgument, without any part of `proxy`.
+// A raw "@" in the password is understood; "/", "?", "#" and "%" are not, for
+// nobody can tell where the credentials end. Errors: InvalidArgument, with
+// nothing of `proxy` but the character that has to be percent-encoded.
 absl::StatusOr<ProxyAddress> ParseProxy(const std::string& proxy);
 
 // `text` with everything but unreserved characters as %XX.

@@ -62,5 +62,13 @@ TEST(ETagTest, OnlyStrongOnesCount) {
   EXPECT_EQ(StrongETag("\"" + std::string(600, 'x') + "\""), "");
 }
 
+TEST(HttpHeaderTest, KnowsPagesByTheirType) {
+  EXPECT_TRUE(IsPageType("text/html"));
+  EXPECT_TRUE(IsPageType(" Text/HTML ; charset=utf-8"));
+  EXPECT_TRUE(IsPageType("application/xhtml+xml"));
+  EXPECT_FALSE(IsPageType("application/json"));
+  EXPECT_FALSE(IsPageType(""));
+}
+
 }  // namespace
 }  // namespace oneagent

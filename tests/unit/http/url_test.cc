@@ -60,6 +60,8 @@ const ProxyCase kProxyCases[] = {
     {"CredentialsNoScheme", "u:w@p:1", "http://p:1", "u", "w"},
     {"EncodedCredentials", "http://u%40d:a%3Ab%25@p:1", "http://p:1", "u@d",
      "a:b%"},
+    {"RawAtInPassword", "http://u:p@ss@p:1", "http://p:1", "u", "p@ss"},
+    {"RawAtTwice", "u@d:p@@p:1", "http://p:1", "u@d", "p@"},
     {"V6", "http://[::1]:3128", "http://[::1]:3128", "", ""},
 };
 
@@ -74,6 +76,47 @@ TEST(UrlTest, MalformedProxiesAreInvalidAndNotShown) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          testing::Not(testing::HasSubstr("SECRET"))))
         << proxy;
+  }
+}
+
+TEST(UrlTest, WhatHidesTheProxysHostHasToBeEncoded) {
+  struct Case {
+    std::string proxy;
+    std::string cause;
+  };
+  const Case cases[] = {
+      {"http://u:SECRET#x@p:1",
+       "\"#\" in the credentials has to be written as %23"},
+      {"http://u:SECRET?x@p:1",
+       "\"?\" in the credentials has to be written as %3F"},
+      {"http://u:SECRET/x@p:1",
+       "\"/\" in the credentials has to be written as %2F"},
+      {"http://u:SECRET%x@p:1",
+       "\"%\" in the credentials has to be written as %25"},
+  };
+  for (const Case& c : cases) {
+    EXPECT_THAT(
+        ParseProxy(c.proxy),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 testing::AllOf(testing::HasSubstr(c.cause),
+                                testing::Not(testing::HasSubstr("SECRET")))))
+        << c.proxy;
+  }
+}
+
+TEST(UrlTest, ChecksThatAUrlLeadsWhereItSays) {
+  for (const std::string fine :
+       {"http://h", "https://H.example:8443/api", "http://[fd00::1]:80/x",
+        "HTTPS://h/e/abc/api?x=1"}) {
+    EXPECT_OK(CheckUrl(fine)) << fine;
+  }
+  for (const std::string wrong :
+       {"http:///api", "http:////api", "https:/h/api", "http:h", "http://",
+        "http://h:0x50/", "http://%65xample/", "http://1/x", "http://user@h/",
+        "http://h\\@evil/", "http://h:99999/", "//h/api", "h/api",
+        "ftp://h/"}) {
+    EXPECT_THAT(CheckUrl(wrong), StatusIs(absl::StatusCode::kInvalidArgument))
+        << wrong;
   }
 }
 
