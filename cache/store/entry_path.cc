@@ -111,14 +111,15 @@ absl::Status CheckLinkTarget(absl::string_view path, absl::string_view target) {
   return absl::OkStatus();
 }
 
-bool IsBelowArchivePrefix(absl::string_view path) {
-  return path.size() > kArchivePrefix.size() + 1 &&
-         absl::StartsWith(path, kArchivePrefix) &&
-         path[kArchivePrefix.size()] == '/';
+bool IsBelow(absl::string_view path, absl::string_view directory) {
+  return path.size() > directory.size() + 1 &&
+         absl::StartsWith(path, directory) && path[directory.size()] == '/';
 }
 
 absl::string_view TreePath(absl::string_view path) {
-  if (IsBelowArchivePrefix(path)) path.remove_prefix(kArchivePrefix.size() + 1);
+  if (IsBelow(path, kArchivePrefix)) {
+    path.remove_prefix(kArchivePrefix.size() + 1);
+  }
   return path;
 }
 

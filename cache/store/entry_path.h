@@ -29,8 +29,8 @@ absl::StatusOr<std::string> NormalizeEntryPath(absl::string_view name,
 // from the text alone where ".." leads.
 absl::Status CheckLinkTarget(absl::string_view path, absl::string_view target);
 
-// True for a path strictly below kArchivePrefix.
-bool IsBelowArchivePrefix(absl::string_view path);
+// True for a path strictly below `directory`.
+bool IsBelow(absl::string_view path, absl::string_view directory);
 
 // The path as it will stand in the tree: without kArchivePrefix when below it.
 absl::string_view TreePath(absl::string_view path);

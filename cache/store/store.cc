@@ -1,7 +1,7 @@
 // Sequence "install" (an agent) and "config" (a configuration layer); the
 // failpoint of a step stands behind it:
 //   1  what an earlier attempt left in staging/<id> is deleted
-//   2  the tree is built in staging/<id>
+//   2  the tree is built in staging/<id>, and it is an agent
 //   3  one syncfs: content before names
 //   4  rename staging/<id> -> agents/<id>
 //   5  agents/<id>.json, by a temporary file, fsync, rename and fsync of
@@ -44,6 +44,7 @@
 #include "base/status_macros.h"
 #include "base/trash.h"
 #include "cache/index/records.h"
+#include "cache/store/agent_check.h"
 #include "cache/store/entry_path.h"
 #include "cache/store/manifest.h"
 #include "cache/store/tree_lock.h"
@@ -257,6 +258,7 @@ absl::StatusOr<AgentRow> Store::UnpackAgent(const std::string& id,
   StepDone(place, 1);
   ASSIGN_OR_RETURN(UnpackedTree tree, UnpackArchive(archive.path, place.staging,
                                                     UnpackLimits(), progress));
+  RETURN_IF_ERROR(Annotate(CheckIsAgent(place.staging, tree), archive.source));
   StepDone(place, 2);
   RETURN_IF_ERROR(SyncFileSystemOf(place.staging));
   StepDone(place, 3);

@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/confined_path.h"
 #include "base/durable_file.h"
@@ -23,6 +25,8 @@ namespace {
 
 constexpr char kCurrentLink[] = "agent/bin/current";
 constexpr char kBinPrefix[] = "agent/bin/";
+constexpr char kVersionFile[] = "agent/installer.version";
+constexpr size_t kLongestVersion = 128;
 
 const char* NameOfType(v1::TreeEntry::Type type) {
   if (type == v1::TreeEntry::DIRECTORY) return "a directory";
@@ -210,14 +214,29 @@ void TreeWriter::EndFile() {
   writeback_.Close(std::move(file->fd), file->size);
 }
 
-absl::Status TreeWriter::LiftPrefix() {
-  const bool has_content = std::any_of(
-      entries_.begin(), entries_.end(), [](const auto& path_and_entry) {
-        return IsBelowArchivePrefix(path_and_entry.first) &&
-               IsFile(path_and_entry.second);
+// "" when nothing is to be lifted.
+std::string TreeWriter::PrefixToLift() const {
+  const auto has_content = [this](absl::string_view prefix) {
+    return std::any_of(
+        entries_.begin(), entries_.end(), [prefix](const auto& each) {
+          return IsBelow(each.first, prefix) && IsFile(each.second);
+        });
+  };
+  if (has_content(kArchivePrefix)) return std::string(kArchivePrefix);
+  if (entries_.empty()) return "";
+  // As tools pack it that put a directory around everything.
+  const std::string& first = entries_.begin()->first;
+  const std::string top = first.substr(0, first.find('/'));
+  const bool is_alone =
+      std::all_of(entries_.begin(), entries_.end(), [&top](const auto& each) {
+        return each.first == top || IsBelow(each.first, top);
       });
-  if (!has_content) return absl::OkStatus();
-  const std::string inner = Full(kArchivePrefix);
+  const bool holds_agent = has_content(absl::StrCat(top, "/agent"));
+  return is_alone && holds_agent && top != "agent" ? top : "";
+}
+
+absl::Status TreeWriter::LiftPrefix(const std::string& prefix) {
+  const std::string inner = Full(prefix);
   const std::string lifted = absl::StrCat(root_, ".lifted");
   RETURN_IF_ERROR(DeleteTree(lifted));
   if (rename(inner.c_str(), lifted.c_str()) != 0) {
@@ -231,29 +250,78 @@ absl::Status TreeWriter::LiftPrefix() {
   ASSIGN_OR_RETURN(root_fd_, OpenDirectory(root_));
   std::map<std::string, v1::TreeEntry> below;
   for (auto& [path, entry] : entries_) {
-    if (!IsBelowArchivePrefix(path)) continue;
-    below[std::string(TreePath(path))] = std::move(entry);
+    if (!IsBelow(path, prefix)) continue;
+    const std::string lifted_path = path.substr(prefix.size() + 1);
+    RETURN_IF_ERROR(Annotate(FitLifted(lifted_path, entry), Printable(path)));
+    below[lifted_path] = std::move(entry);
   }
   entries_ = std::move(below);
   return absl::OkStatus();
 }
 
+// Modes, and how far a link may lead, go by where an entry stands in the end.
+absl::Status TreeWriter::FitLifted(const std::string& path,
+                                   v1::TreeEntry& entry) {
+  if (entry.type() == v1::TreeEntry::SYMLINK) {
+    return CheckLinkTarget(path, entry.link_target());
+  }
+  const uint32_t mode = IsFile(entry)
+                            ? FileMode(path, (entry.mode() & 0100) != 0)
+                            : DirectoryMode(path);
+  if (mode == entry.mode()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const UniqueFd fd,
+                   OpenBeneath(root_fd_.get(), path, O_RDONLY | O_NOFOLLOW));
+  if (fchmod(fd.get(), mode) != 0) {
+    return PosixStatus(absl::StrCat("chmod ", Full(path)), errno);
+  }
+  entry.set_mode(mode);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> TreeWriter::ReadSmallFile(const std::string& path,
+                                                      size_t most) const {
+  const auto found = entries_.find(path);
+  if (found == entries_.end() || !IsFile(found->second) ||
+      found->second.size() > static_cast<int64_t>(most)) {
+    return std::string();
+  }
+  ASSIGN_OR_RETURN(const UniqueFd fd,
+                   OpenBeneath(root_fd_.get(), path, O_RDONLY | O_NOFOLLOW));
+  std::string content(most, '\0');
+  const ssize_t size = read(fd.get(), content.data(), content.size());
+  if (size < 0) return PosixStatus(absl::StrCat("read ", Full(path)), errno);
+  content.resize(static_cast<size_t>(size));
+  return content;
+}
+
+// The version that the agent says it has, where it says one that is there; else
+// the first.
+absl::StatusOr<std::string> TreeWriter::CurrentVersion() const {
+  std::string first;
+  ASSIGN_OR_RETURN(std::string own,
+                   ReadSmallFile(kVersionFile, kLongestVersion));
+  absl::StripAsciiWhitespace(&own);
+  for (auto it = entries_.lower_bound(kBinPrefix);
+       it != entries_.end() && absl::StartsWith(it->first, kBinPrefix); ++it) {
+    const std::string name = it->first.substr(sizeof(kBinPrefix) - 1);
+    if (it->second.type() != v1::TreeEntry::DIRECTORY ||
+        !IsVersionDirectoryName(name)) {
+      continue;
+    }
+    if (name == own) return name;
+    if (first.empty()) first = name;
+  }
+  return first;
+}
+
 absl::Status TreeWriter::CompleteAgent() {
-  RETURN_IF_ERROR(LiftPrefix());
+  const std::string prefix = PrefixToLift();
+  if (!prefix.empty()) RETURN_IF_ERROR(LiftPrefix(prefix));
   absl::Status log = AddDirectory("log");
   if (!log.ok()) return Annotate(log, "log");
   if (entries_.contains(kCurrentLink)) return absl::OkStatus();
-  for (auto it = entries_.lower_bound(kBinPrefix);
-       it != entries_.end() &&
-       it->first.compare(0, sizeof(kBinPrefix) - 1, kBinPrefix) == 0;
-       ++it) {
-    const std::string name = it->first.substr(sizeof(kBinPrefix) - 1);
-    if (it->second.type() == v1::TreeEntry::DIRECTORY &&
-        IsVersionDirectoryName(name)) {
-      return AddSymlink(kCurrentLink, name);
-    }
-  }
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string current, CurrentVersion());
+  return current.empty() ? absl::OkStatus() : AddSymlink(kCurrentLink, current);
 }
 
 UnpackedTree TreeWriter::Describe() {

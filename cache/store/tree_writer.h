@@ -45,8 +45,9 @@ class TreeWriter {
   void EndFile();
 
   // What agents need beyond their archive: kArchivePrefix becomes the root if
-  // a file stands below it (the rest is dropped then), log/ and
-  // agent/bin/current are made.
+  // a file stands below it (the rest is dropped then), so does a directory that
+  // everything stands below beside nothing else; log/ and agent/bin/current are
+  // made.
   absl::Status CompleteAgent();
 
   // The description of what was written. The writer is spent.
@@ -67,7 +68,12 @@ class TreeWriter {
                                         v1::TreeEntry::Type type);
   absl::Status EnsureDirectory(const std::string& path);
   absl::StatusOr<UniqueFd> OpenParent(const std::string& path) const;
-  absl::Status LiftPrefix();
+  std::string PrefixToLift() const;
+  absl::Status LiftPrefix(const std::string& prefix);
+  absl::Status FitLifted(const std::string& path, v1::TreeEntry& entry);
+  absl::StatusOr<std::string> ReadSmallFile(const std::string& path,
+                                            size_t most) const;
+  absl::StatusOr<std::string> CurrentVersion() const;
   std::string Full(absl::string_view path) const;
   absl::Status InTree(const absl::Status& status) const;
 

@@ -37,8 +37,9 @@ using UnpackProgress = std::function<void(int64_t done, int64_t total)>;
 // Modes: directories 0755 (missing parents too), files 0644 or 0755 when any x
 // bit is set, agent/conf/* 0666, log/ 1777 (made when the archive has none);
 // never setuid. An archive whose content stands below opt/dynatrace/oneagent/
-// is unpacked from there. After it, agent/bin/current points to the first
-// version directory of agent/bin, if there is one.
+// is unpacked from there, and so is one that stands below a single directory.
+// After it, agent/bin/current points to the version directory of agent/bin that
+// agent/installer.version names, else to the first, if there is one.
 //
 // Errors, all InvalidArgument naming the entry: path that leaves the tree
 // ("..", absolute), symlink or hard link that does (a symlink's ".." may stand

@@ -89,10 +89,10 @@ std::string StoreFixture::IdOf(const std::string& version) {
 ArchiveBuilder StoreFixture::AgentArchive(const std::string& version) {
   ArchiveBuilder archive;
   archive.File("agent/version", version)
-      .File("agent/lib64/lib.so", "elf", 0755)
+      .File("agent/lib64/liboneagentproc.so", "elf", 0755)
       .File("agent/conf/ruxitagentproc.conf", "[general]\nkey value\n")
       .File(absl::StrCat("agent/bin/", version, "/tool"), "x", 0755)
-      .Symlink("agent/link", "lib64/lib.so");
+      .Symlink("agent/link", "lib64/liboneagentproc.so");
   return archive;
 }
 

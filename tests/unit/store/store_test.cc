@@ -85,6 +85,34 @@ TEST_F(StoreTest, SecondInstallFindsTheFirstAndKeepsItsTree) {
   EXPECT_EQ(before.st_ino, after.st_ino);
 }
 
+TEST_F(StoreTest, AnArchiveThatIsNoAgentIsRefusedByName) {
+  const auto install = [this](const ArchiveBuilder& archive) {
+    return store_->InstallAgent(Identity("1"), Stage("1", archive), nullptr);
+  };
+  EXPECT_THAT(install(ArchiveBuilder().File("agent/version", "1")),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "https://tenant/1: not an agent: no "
+                       "agent/lib64/liboneagentproc.so"));
+  const auto with_manifest = [](const std::string& path) {
+    return ArchiveBuilder()
+        .File("agent/lib/x.so", "elf")
+        .File(
+            "manifest.json",
+            R"({"technologies": {"process": {"linux-x86-64": [)"
+            R"({"path": "agent/other"}, {"binarytype": "primary", "path": ")" +
+                path + R"("}], "windows": 5}}})");
+  };
+  EXPECT_THAT(install(with_manifest("agent/lib/y.so")),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("not an agent: no agent/lib/y.so, which its "
+                                 "manifest.json names as primary")));
+  EXPECT_THAT(install(with_manifest("agent/lib")),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  ExpectConsistent();
+  EXPECT_OK(install(with_manifest("agent/lib/x.so")));
+  ExpectConsistent();
+}
+
 TEST_F(StoreTest, DamagedArchiveLeavesNothingBehind) {
   StagedArchive archive = Stage("1", AgentArchive("1"));
   ASSERT_EQ(truncate(archive.path.c_str(), 100), 0);

@@ -210,6 +210,61 @@ TEST_F(UnpackTest, EmptyPrefixChangesNothing) {
   EXPECT_THAT(TreeText(tree), Contains("f 644 agent/a"));
 }
 
+TEST_F(UnpackTest, OneDirectoryAroundEverythingIsLifted) {
+  ASSERT_OK_AND_ASSIGN(const UnpackedTree tree,
+                       Unpack(ArchiveBuilder()
+                                  .File("oneagent-1.2/agent/conf/a.conf", "x")
+                                  .Directory("oneagent-1.2/log")
+                                  .Symlink("oneagent-1.2/agent/up", "../log")
+                                  .File("oneagent-1.2/manifest.json", "{}"),
+                              ArchiveFormat::kZip));
+  EXPECT_THAT(
+      TreeText(tree),
+      ElementsAre("d 755 agent", "d 755 agent/conf", "f 666 agent/conf/a.conf",
+                  "l agent/up -> ../log", "d 1777 log", "f 644 manifest.json"));
+  struct stat info;
+  ASSERT_EQ(stat((Tree() + "/log").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 01777u);
+  EXPECT_THAT(ListDirectory(dir_.path()),
+              IsOkAndHolds(ElementsAre("archive", "tree")));
+}
+
+TEST_F(UnpackTest, ALinkThatLeavesTheLiftedTreeIsRefused) {
+  EXPECT_THAT(Unpack(ArchiveBuilder()
+                         .File("top/agent/a", "x")
+                         .Symlink("top/link", "../etc"),
+                     ArchiveFormat::kZip),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("symbolic link leaves the tree")));
+}
+
+TEST_F(UnpackTest, OneOfSeveralDirectoriesIsNotLifted) {
+  ASSERT_OK_AND_ASSIGN(
+      const UnpackedTree tree,
+      Unpack(ArchiveBuilder().File("one/agent/a", "x").File("two/agent/a", "x"),
+             ArchiveFormat::kZip));
+  EXPECT_THAT(TreeText(tree), Contains("f 644 one/agent/a"));
+}
+
+TEST_F(UnpackTest, CurrentIsTheVersionThatTheAgentSays) {
+  for (const auto& [says, current] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"1.2.0.2-3\n", "1.2.0.2-3"},
+           {"9.9.9.9-9", "1.1.0.2-3"},
+           {"../../etc", "1.1.0.2-3"},
+           {std::string(1000, '1'), "1.1.0.2-3"}}) {
+    ASSERT_OK(DeleteTree(Tree()));
+    ASSERT_OK_AND_ASSIGN(const UnpackedTree tree,
+                         Unpack(ArchiveBuilder()
+                                    .File("agent/installer.version", says)
+                                    .File("agent/bin/1.1.0.2-3/x", "x")
+                                    .File("agent/bin/1.2.0.2-3/x", "x"),
+                                ArchiveFormat::kZip));
+    EXPECT_THAT(TreeText(tree), Contains("l agent/bin/current -> " + current))
+        << says;
+  }
+}
+
 TEST_F(UnpackTest, CurrentPointsToTheFirstVersionDirectory) {
   ASSERT_OK_AND_ASSIGN(
       const UnpackedTree tree,

@@ -55,9 +55,9 @@ TEST_F(VerifyTest, NamesChangedSize) {
 
 TEST_F(VerifyTest, NamesWhatIsMissing) {
   ASSERT_OK(DeleteTree(tree_ + "agent/lib64"));
-  EXPECT_THAT(Verify(),
-              IsOkAndHolds(ElementsAre("agent/lib64: missing",
-                                       "agent/lib64/lib.so: missing")));
+  EXPECT_THAT(Verify(), IsOkAndHolds(ElementsAre(
+                            "agent/lib64: missing",
+                            "agent/lib64/liboneagentproc.so: missing")));
 }
 
 TEST_F(VerifyTest, NamesWhatWasAdded) {
@@ -69,11 +69,13 @@ TEST_F(VerifyTest, NamesWhatWasAdded) {
 }
 
 TEST_F(VerifyTest, NamesChangedModes) {
-  ASSERT_EQ(chmod((tree_ + "agent/lib64/lib.so").c_str(), 04755), 0);
+  ASSERT_EQ(chmod((tree_ + "agent/lib64/liboneagentproc.so").c_str(), 04755),
+            0);
   ASSERT_EQ(chmod((tree_ + "log").c_str(), 0755), 0);
-  EXPECT_THAT(Verify(), IsOkAndHolds(ElementsAre(
-                            "agent/lib64/lib.so: mode is 4755, was 0755",
-                            "log: mode is 0755, was 1777")));
+  EXPECT_THAT(Verify(),
+              IsOkAndHolds(ElementsAre(
+                  "agent/lib64/liboneagentproc.so: mode is 4755, was 0755",
+                  "log: mode is 0755, was 1777")));
 }
 
 TEST_F(VerifyTest, NamesChangedLinksAndTypes) {
@@ -81,11 +83,10 @@ TEST_F(VerifyTest, NamesChangedLinksAndTypes) {
   ASSERT_EQ(symlink("/etc/passwd", (tree_ + "agent/link").c_str()), 0);
   ASSERT_EQ(unlink((tree_ + "agent/version").c_str()), 0);
   ASSERT_EQ(symlink("link", (tree_ + "agent/version").c_str()), 0);
-  EXPECT_THAT(
-      Verify(),
-      IsOkAndHolds(ElementsAre(
-          "agent/link: link points to /etc/passwd, pointed to lib64/lib.so",
-          "agent/version: is a symbolic link, was a file")));
+  EXPECT_THAT(Verify(), IsOkAndHolds(ElementsAre(
+                            "agent/link: link points to /etc/passwd, pointed "
+                            "to lib64/liboneagentproc.so",
+                            "agent/version: is a symbolic link, was a file")));
 }
 
 TEST_F(VerifyTest, DirectoryThatCannotBeReadIsAnError) {
