@@ -83,6 +83,12 @@ bool ApiSource::WaitForChange(absl::Duration timeout) {
   return is_changed_;
 }
 
+absl::Status ApiSource::WatchHealth() {
+  absl::Status health;
+  client_.RunAndWait([&] { health = mirror_->WatchHealth(); });
+  return health;
+}
+
 void ApiSource::Interrupt() {
   MutexLock lock(mu_);
   is_interrupted_ = true;

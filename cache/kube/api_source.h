@@ -39,6 +39,7 @@ class ApiSource final : public DynaKubeSource {
 
   absl::StatusOr<ClusterState> List() override;
   bool WaitForChange(absl::Duration timeout) override;
+  absl::Status WatchHealth() override;
   void Interrupt() override;
 
  private:

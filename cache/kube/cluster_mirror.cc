@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/posix_status.h"
@@ -36,6 +37,12 @@ std::string KindName(ObjectReference::Kind kind) {
       return "ConfigMap";
   }
   return "";
+}
+
+// A server says so with 500: the CRD's webhook, which is the operator's, is
+// down, or what it answers is not what was asked for.
+bool IsConversionFailure(const absl::Status& status) {
+  return absl::StrContains(status.message(), "conversion webhook");
 }
 
 absl::Status NoResource() {
@@ -135,8 +142,16 @@ void ClusterMirror::TakeVersions(std::vector<std::string> versions) {
 
 void ClusterMirror::OnDynaKubes() {
   const bool is_healthy = reflector_->health().ok();
-  if (reflector_->health().code() == absl::StatusCode::kNotFound &&
-      discovery_.ok()) {
+  const bool is_missing = absl::IsNotFound(reflector_->health());
+  if (IsConversionFailure(reflector_->health()) &&
+      tried_ + 1 < versions_.size()) {
+    // The server stores another version, and cannot make this one of it. The
+    // next discovery comes back to it.
+    if (conversion_.ok()) conversion_ = reflector_->health();
+    return reflector_->Restart(versions_[++tried_]);
+  }
+  if (is_healthy && tried_ == 0) conversion_ = absl::OkStatus();
+  if (is_missing && discovery_.ok()) {
     if (++tried_ < versions_.size()) {
       return reflector_->Restart(versions_[tried_]);
     }
@@ -212,6 +227,12 @@ void ClusterMirror::StartSome() {
   }
   if (to_start_.empty()) return;
   start_timer_ = client_.After(kStartPause, [this] { StartSome(); });
+}
+
+absl::Status ClusterMirror::WatchHealth() const {
+  if (conversion_.ok() || reflector_ == nullptr) return absl::OkStatus();
+  return Annotate(conversion_, absl::StrCat("DynaKubes are read as ",
+                                            reflector_->resource().version));
 }
 
 absl::Duration ClusterMirror::WatchTime() const {

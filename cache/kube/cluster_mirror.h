@@ -54,6 +54,8 @@ class ClusterMirror {
   bool IsSettled() const;
   // As DynaKubeSource::List. Unavailable while the DynaKubes are not known, or
   // not known to be what they were: "…; since <time>".
+  // OK, or why DynaKubes are read in a version that is not the newest.
+  absl::Status WatchHealth() const;
   absl::StatusOr<ClusterState> Snapshot() const;
 
  private:
@@ -96,6 +98,7 @@ class ClusterMirror {
 
   std::vector<std::string> versions_;  // to try, newest first
   size_t tried_ = 0;                   // of them, the one that is used
+  absl::Status conversion_;            // why the newest version is not read
   absl::Status discovery_ = absl::UnavailableError("not listed yet");
   absl::Time undiscovered_since_;  // while discovery_ is not OK
   int discoveries_failed_ = 0;

@@ -23,11 +23,20 @@ struct SourceProblem {
   bool operator==(const SourceProblem&) const = default;
 };
 
+// A Secret or ConfigMap that is there but cannot be read.
+struct BrokenObject {
+  std::string object;  // "Secret <ns>/<name>"
+  std::string cause;
+
+  bool operator==(const BrokenObject&) const = default;
+};
+
 // Everything a reconcile needs, read at one moment.
 struct ClusterState {
   std::vector<v1::DynaKube> dynakubes;  // by name; names are unique
   std::vector<v1::Secret> secrets;      // string_data folded into data
   std::vector<v1::ConfigMap> config_maps;
+  std::vector<BrokenObject> broken_objects;  // in `problems`, too
   std::vector<SourceProblem> problems;
   // True when every DynaKube is known to be in the list: only then may one
   // that is missing be taken for deleted.
@@ -44,6 +53,9 @@ class DynaKubeSource {
   // Waits until something may have changed since the last List, or `timeout`
   // is over, or Interrupt is called; true when it changed.
   virtual bool WaitForChange(absl::Duration timeout) = 0;
+  // OK, or what is not as it should be while all is read and seen all the same:
+  // changes are looked for instead of told, another version is read.
+  virtual absl::Status WatchHealth() { return absl::OkStatus(); }
   // Ends a WaitForChange, also the next one. Thread-safe.
   virtual void Interrupt() = 0;
 };

@@ -137,15 +137,17 @@ bool IsHalfWritten(const std::string& path, uint32_t mask) {
 absl::StatusOr<std::unique_ptr<ManifestDir>> ManifestDir::Open(
     std::string directory) {
   UniqueFd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!inotify.ok()) {
-    return PosixStatus(absl::StrCat("watch ", directory), errno);
-  }
+  const absl::Status watched =
+      inotify.ok() ? absl::OkStatus()
+                   : PosixStatus(absl::StrCat("watch ", directory), errno);
   UniqueFd interrupt(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!interrupt.ok()) {
     return PosixStatus(absl::StrCat("watch ", directory, ": eventfd"), errno);
   }
-  return std::unique_ptr<ManifestDir>(new ManifestDir(
+  auto result = std::unique_ptr<ManifestDir>(new ManifestDir(
       std::move(directory), std::move(inotify), std::move(interrupt)));
+  result->watch_health_ = watched;
+  return result;
 }
 
 ManifestDir::ManifestDir(std::string directory, UniqueFd inotify,
@@ -155,10 +157,11 @@ ManifestDir::ManifestDir(std::string directory, UniqueFd inotify,
       interrupt_(std::move(interrupt)) {}
 
 absl::StatusOr<ClusterState> ManifestDir::List() {
-  // First the events, then the files: a change in between is seen twice, not
-  // missed.
+  // First the events (or the look), then the files: a change in between is seen
+  // twice, not missed.
   Watch();
   TakeEvents();
+  HasChanged();
   absl::StatusOr<ClusterState> state = ReadSettled(directory_);
   if (state.ok()) return state;
   return WithCode(state.status(), absl::StatusCode::kUnavailable);
@@ -173,6 +176,7 @@ bool ManifestDir::WaitForChange(absl::Duration timeout) {
       case Woken::kInterrupted:
         return false;
       case Woken::kTimeout:
+        if (HasChanged()) return true;
         if (deadline.IsOver()) return false;
         continue;
       case Woken::kEvents:
@@ -194,13 +198,27 @@ void ManifestDir::Interrupt() {
 }
 
 bool ManifestDir::Watch() {
-  if (watch_ >= 0) return false;
+  if (watch_ >= 0 || !inotify_.ok()) return false;
   watch_ = inotify_add_watch(inotify_.get(), directory_.c_str(), kEvents);
+  const bool is_used_up = watch_ < 0 && (errno == ENOSPC || errno == ENOMEM);
+  watch_health_ = is_used_up
+                      ? PosixStatus(absl::StrCat("watch ", directory_), errno)
+                      : absl::OkStatus();
   return watch_ >= 0;
+}
+
+bool ManifestDir::HasChanged() {
+  if (watch_health_.ok()) return false;
+  absl::StatusOr<Fingerprint> look = LookAt(directory_);
+  if (!look.ok()) look = Fingerprint();
+  const bool has_changed = *look != last_look_;
+  last_look_ = *std::move(look);
+  return has_changed;
 }
 
 bool ManifestDir::TakeEvents() {
   bool matters = false;
+  if (!inotify_.ok()) return false;
   alignas(inotify_event) std::array<char, 16 << 10> buffer;
   for (;;) {
     const ssize_t size = read(inotify_.get(), buffer.data(), buffer.size());

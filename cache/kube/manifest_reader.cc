@@ -155,8 +155,8 @@ void ManifestReader::AddSecret(const std::string& place,
   const std::string name = FullName(header.metadata());
   absl::StatusOr<v1::Secret> secret = ReadSecret(json);
   if (!secret.ok()) {
-    return AddProblem(
-        place, absl::StrCat("Secret ", name, ": ", secret.status().message()));
+    return AddBrokenObject(place, absl::StrCat("Secret ", name),
+                           secret.status().message());
   }
   if (Contains(state_.secrets, header.metadata())) {
     return AddProblem(
@@ -172,8 +172,8 @@ void ManifestReader::AddConfigMap(const std::string& place,
   const std::string name = FullName(header.metadata());
   absl::StatusOr<v1::ConfigMap> config_map = ParseObject<v1::ConfigMap>(json);
   if (!config_map.ok()) {
-    return AddProblem(place, absl::StrCat("ConfigMap ", name, ": ",
-                                          config_map.status().message()));
+    return AddBrokenObject(place, absl::StrCat("ConfigMap ", name),
+                           config_map.status().message());
   }
   if (Contains(state_.config_maps, header.metadata())) {
     return AddProblem(place, absl::StrCat("ConfigMap ", name,
@@ -181,6 +181,13 @@ void ManifestReader::AddConfigMap(const std::string& place,
   }
   *config_map->mutable_metadata() = header.metadata();
   state_.config_maps.push_back(*std::move(config_map));
+}
+
+void ManifestReader::AddBrokenObject(const std::string& place,
+                                     const std::string& object,
+                                     absl::string_view cause) {
+  state_.broken_objects.push_back({object, std::string(cause)});
+  AddProblem(place, absl::StrCat(object, ": ", cause));
 }
 
 void ManifestReader::AddBroken(const std::string& place,

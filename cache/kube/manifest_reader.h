@@ -51,6 +51,8 @@ class ManifestReader {
   void AddConfigMap(const std::string& place, const std::string& json,
                     const v1::ObjectHeader& header);
   // Nobody can tell which object it is.
+  void AddBrokenObject(const std::string& place, const std::string& object,
+                       absl::string_view cause);
   void AddBroken(const std::string& place, absl::string_view cause);
   void AddProblem(const std::string& place, absl::string_view cause,
                   absl::string_view dynakube = "");

@@ -354,6 +354,8 @@ class ChunkReader {
 std::vector<YamlDocument> ReadYamlDocuments(absl::string_view text,
                                             const YamlLimits& limits) {
   std::vector<YamlDocument> documents;
+  // Editors of other systems write a byte order mark.
+  absl::ConsumePrefix(&text, "\xef\xbb\xbf");
   for (Chunk chunk : Cut(text)) {
     if (!HasContent(chunk.text)) continue;
     std::string joined;

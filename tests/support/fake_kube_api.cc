@@ -192,7 +192,7 @@ void FakeKubeApi::Handle(const httplib::Request& request,
         {}, response);
   }
   if (turn.is_faulty && turn.fault.kind == KubeFault::Kind::kBody) {
-    return Answer(200, turn.fault.body, {}, response);
+    return Answer(turn.fault.body_status, turn.fault.body, {}, response);
   }
   std::string token;
   {

@@ -37,7 +37,7 @@ inline constexpr char kKubeApiToken[] = "KUBE.TOKEN.UNDERTEST";
 struct KubeFault {
   enum class Kind {
     kStatus,  // `status` with a Status body
-    kBody,    // 200 with `body`, then the end
+    kBody,    // `body_status` with `body`, then the end
     kCut,     // connection closed after `after_bytes` of the body
     kStall,   // silent after `after_bytes` of the body, until the end
   };
@@ -48,6 +48,7 @@ struct KubeFault {
   std::string reason = {};       // of the Status
   std::string retry_after = {};  // header, when not empty
   std::string body = {};
+  int body_status = 200;
   int64_t after_bytes = 0;
 };
 

@@ -316,6 +316,28 @@ TEST_F(ApiSourceTest, TriesTheNextVersionWhenTheNewestHasNoDynaKubes) {
   WaitForToken("demo", "first");
 }
 
+TEST_F(ApiSourceTest, ReadsAnotherVersionWhileTheConversionWebhookIsDown) {
+  api_.SetVersions({"v1beta6", "v1beta5"});
+  api_.AddFault(
+      {.kind = KubeFault::Kind::kBody,
+       .part = "/v1beta6/",
+       .times = -1,
+       .status = 500,
+       .body = R"({"kind":"Status","message":"conversion webhook for )"
+               R"(dynatrace.com/v1beta5, Kind=DynaKube failed: no endpoints"})",
+       .body_status = 500});
+  api_.Put(kDynaKubesPath, DynaKubeJson("a"));
+  PutToken("a", "TOKEN");
+  Open();
+  const State& state = WaitUntil([](const State& it) { return it.ok(); });
+  ASSERT_EQ(state->dynakubes.size(), 1u);
+  EXPECT_THAT(
+      source_->WatchHealth(),
+      StatusIs(absl::StatusCode::kUnavailable,
+               AllOf(testing::StartsWith("DynaKubes are read as v1beta5: "),
+                     HasSubstr("conversion webhook"))));
+}
+
 TEST_F(ApiSourceTest, TakesADeletedCrdForNoDynaKubesWhenTheyWereDeleted) {
   OpenUsual();
   api_.Delete(kDynaKubesPath, "demo");

@@ -1,11 +1,15 @@
 #include "cache/kube/manifest_dir.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -187,6 +191,46 @@ TEST_F(ManifestDirTest, InterruptEndsAWaitAlsoTheNextOne) {
   std::thread other([this] { source_->Interrupt(); });
   EXPECT_FALSE(source_->WaitForChange(kLong));
   other.join();
+}
+
+// In a process whose user namespace has none of `limit` left. Returns its exit
+// code, which `body` says.
+int WithoutAny(const std::string& limit, const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (unshare(CLONE_NEWUSER) != 0) _exit(90);
+    std::ofstream("/proc/self/uid_map") << "0 0 1";
+    std::ofstream file("/proc/sys/user/" + limit);
+    file << "0" << std::flush;
+    _exit(file.good() ? body() : 91);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 92;
+}
+
+TEST_F(ManifestDirTest, LooksByItselfWhereInotifyIsUsedUp) {
+  dir_.MakeDir("m");
+  for (const std::string limit :
+       {"max_inotify_instances", "max_inotify_watches"}) {
+    source_.reset();
+    const int code = WithoutAny(limit, [this] {
+      auto source = ManifestDir::Open(dir_.Path("m"));
+      if (!source.ok()) return 1;
+      source_ = *std::move(source);
+      if (!source_->List().ok()) return 2;
+      if (source_->WatchHealth().ok()) return 3;
+      if (ChangedAlready()) return 4;
+      dir_.WriteFile("m/a.yaml", DynaKube("a"));
+      if (!Changed()) return 5;
+      if (Names() != std::vector<std::string>{"a"}) return 6;
+      dir_.WriteFile("m/a.yaml", DynaKube("another"));
+      if (!Changed()) return 7;
+      source_->Interrupt();
+      return Changed() ? 8 : 0;
+    });
+    EXPECT_EQ(code, 0) << limit;
+  }
 }
 
 }  // namespace

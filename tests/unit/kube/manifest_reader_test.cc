@@ -228,5 +228,22 @@ TEST(ManifestReaderTest, TheFirstOfTwoEqualSecretsCounts) {
                   .dynakube = ""}));
 }
 
+TEST(ManifestReaderTest, AByteOrderMarkIsNoContent) {
+  for (const std::string text :
+       {"apiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
+        "metadata: {name: prod}\n",
+        "{\"apiVersion\": \"dynatrace.com/v1beta6\", \"kind\": \"DynaKube\", "
+        "\"metadata\": {\"name\": \"prod\"}}",
+        "---\napiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
+        "metadata: {name: prod}\n"}) {
+    ManifestReader reader;
+    reader.Add("m.yaml", "\xef\xbb\xbf" + text);
+    const ClusterState state = std::move(reader).Finish();
+    EXPECT_EQ(state.dynakubes.size(), 1u) << text;
+    EXPECT_TRUE(state.complete);
+    EXPECT_TRUE(state.problems.empty());
+  }
+}
+
 }  // namespace
 }  // namespace oneagent
