@@ -88,4 +88,10 @@ absl::Status WithCode(const absl::Status& status, absl::StatusCode code) {
   return Rebuilt(status, code, status.message());
 }
 
+absl::Status WithMessage(const absl::Status& status,
+                         absl::string_view message) {
+  if (status.ok()) return status;
+  return Rebuilt(status, status.code(), message);
+}
+
 }  // namespace oneagent

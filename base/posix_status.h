@@ -31,6 +31,8 @@ absl::Status WithCode(const absl::Status& status, absl::StatusCode code);
 int ErrnoOf(const absl::Status& status);
 // For a library's own code that stands for `error`.
 absl::Status WithErrno(absl::Status status, int error);
+// `status` with the same code under another message; OK stays OK.
+absl::Status WithMessage(const absl::Status& status, absl::string_view message);
 
 }  // namespace oneagent
 

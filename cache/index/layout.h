@@ -15,7 +15,6 @@
 //     staging/                 downloads and trees being unpacked
 //     trash/agents             what the provisioner deletes next
 //     trash/volumes            what the mounter deletes next
-//                              tries how to mount
 //
 // agents, configs, tenants, staging and trash/agents belong to the
 // provisioner; mounter.json, volumes, host, skeleton and trash/volumes to the

@@ -147,7 +147,7 @@ std::vector<Finding> Diagnose(const NodeFacts& facts,
   // Without rows, everything on disk would lack one.
   if (!facts.index.status.ok()) return findings;
   DiagnoseTrees(facts, &findings);
-  DiagnoseTenants(facts, &findings);
+  DiagnoseTenants(facts, limits, &findings);
   DiagnoseVolumes(facts, limits, &findings);
   return findings;
 }

@@ -28,6 +28,8 @@ struct DiagnoseLimits {
   absl::Duration part_age = absl::Hours(24);
   // A volume that has been waiting, or being mounted, for longer is stuck.
   absl::Duration patience = absl::Minutes(1);
+  // How long a DynaKube may wait for what it lacks.
+  absl::Duration tenant_wait = absl::Minutes(10);
 };
 
 std::vector<Finding> Diagnose(const NodeFacts& facts,
@@ -41,7 +43,8 @@ void DiagnoseSocket(const SocketFacts& socket, std::vector<Finding>* findings);
 void DiagnoseReference(const ReferenceFacts& reference,
                        std::vector<Finding>* findings);
 void DiagnoseTrees(const NodeFacts& facts, std::vector<Finding>* findings);
-void DiagnoseTenants(const NodeFacts& facts, std::vector<Finding>* findings);
+void DiagnoseTenants(const NodeFacts& facts, const DiagnoseLimits& limits,
+                     std::vector<Finding>* findings);
 void DiagnoseVolumes(const NodeFacts& facts, const DiagnoseLimits& limits,
                      std::vector<Finding>* findings);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cache/inspect/diagnose.h"
+#include "cache/inspect/table.h"
 
 namespace oneagent {
 namespace {
@@ -103,7 +104,8 @@ std::vector<std::string> Differences(const TenantRow& record,
   return fields;
 }
 
-void DiagnoseTenant(const TenantRow& row,
+void DiagnoseTenant(const NodeFacts& facts, const DiagnoseLimits& limits,
+                    const TenantRow& row,
                     const absl::StatusOr<TenantRow>* record,
                     std::vector<Finding>* findings) {
   const std::string subject = absl::StrCat("tenants/", row.dynakube);
@@ -120,8 +122,17 @@ void DiagnoseTenant(const TenantRow& row,
                            kRestartProvisioner});
     }
   }
-  if (row.state == TenantState::kFailed &&
-      row.deleted_at == absl::InfinitePast()) {
+  if (row.deleted_at != absl::InfinitePast()) return;
+  if (row.state == TenantState::kWaiting &&
+      facts.now - row.updated_at > limits.tenant_wait) {
+    findings->push_back(
+        {"tenant-waiting", subject,
+         absl::StrCat("waits since ", Rfc3339(row.updated_at), ": ",
+                      row.reason),
+         "bring what the reason names; the provisioner looks for it by "
+         "itself"});
+  }
+  if (row.state == TenantState::kFailed) {
     findings->push_back({"tenant-failed", subject, row.reason,
                          "put right what the reason names; the provisioner "
                          "tries again by itself"});
@@ -135,13 +146,21 @@ void DiagnoseTrees(const NodeFacts& facts, std::vector<Finding>* findings) {
   DiagnoseKind("config", facts.index.configs, facts.disk.configs, findings);
 }
 
-void DiagnoseTenants(const NodeFacts& facts, std::vector<Finding>* findings) {
+void DiagnoseTenants(const NodeFacts& facts, const DiagnoseLimits& limits,
+                     std::vector<Finding>* findings) {
+  if (!facts.index.source_trouble.empty()) {
+    findings->push_back({"dynakubes-unknown", "tenants",
+                         facts.index.source_trouble,
+                         "put right what it names; until then nothing is "
+                         "collected, and rows are as they were last known"});
+  }
   std::set<std::string> with_row;
   for (const TenantRow& row : facts.index.tenants) {
     with_row.insert(row.dynakube);
     const auto record = facts.disk.tenants.find(row.dynakube);
     DiagnoseTenant(
-        row, record == facts.disk.tenants.end() ? nullptr : &record->second,
+        facts, limits, row,
+        record == facts.disk.tenants.end() ? nullptr : &record->second,
         findings);
   }
   for (const auto& [dynakube, record] : facts.disk.tenants) {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
@@ -74,7 +75,10 @@ VerbResult RunTenants(const Invocation& it, const Console& console) {
     console.out
         << TenantsTable(tenants, console.clock.Now()).Format(console.paint);
     if (!trouble.empty()) {
-      console.out << "\nas last known, DynaKubes cannot be listed: "
+      console.out << "\n"
+                  << (absl::StartsWith(trouble, "nothing is collected")
+                          ? ""
+                          : "as last known, DynaKubes cannot be listed: ")
                   << TerminalText(trouble) << "\n";
     }
     return kExitFine;

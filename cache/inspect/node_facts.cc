@@ -22,6 +22,7 @@ namespace {
 
 absl::Status ReadRows(Index& index, IndexFacts* facts) {
   ASSIGN_OR_RETURN(facts->reconciled_boot_id, index.ReconciledBootId());
+  ASSIGN_OR_RETURN(facts->source_trouble, index.SourceTrouble());
   ASSIGN_OR_RETURN(facts->agents, index.ListAgents());
   ASSIGN_OR_RETURN(facts->configs, index.ListConfigs());
   ASSIGN_OR_RETURN(facts->tenants, index.ListTenants());

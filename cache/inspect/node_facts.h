@@ -23,6 +23,7 @@ struct IndexFacts {
   // OK: the rows are filled. Else as Index::Open read-only.
   absl::Status status = absl::UnknownError("not looked at");
   std::string reconciled_boot_id;
+  std::string source_trouble;  // Index::SourceTrouble
   std::vector<AgentRow> agents;
   std::vector<ConfigRow> configs;
   std::vector<TenantRow> tenants;

@@ -1,5 +1,8 @@
 #include "cache/kube/desired_state.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -9,7 +12,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/sha256.h"
 #include "base/status_macros.h"
+#include "cache/conf/tenant_name.h"
+#include "cache/http/trusted_pem.h"
+#include "cache/http/url.h"
 
 namespace oneagent {
 namespace {
@@ -53,6 +60,19 @@ std::string DataOf(const v1::Secret& secret, const std::string& key) {
 
 absl::Status Missing(absl::string_view what, absl::string_view cause) {
   return absl::FailedPreconditionError(absl::StrCat(what, ": ", cause));
+}
+
+absl::Status Unusable(absl::string_view what, absl::string_view cause) {
+  return absl::InvalidArgumentError(absl::StrCat(what, ": ", cause));
+}
+
+// Why an object that is referred to is not among those that can be read.
+absl::Status NotThere(const ClusterState& state, const std::string& object,
+                      absl::string_view role) {
+  for (const BrokenObject& broken : state.broken_objects) {
+    if (broken.object == object) return Unusable(object, broken.cause);
+  }
+  return Missing(object, absl::StrCat("not found (", role, ")"));
 }
 
 // A token goes into a header, a proxy into a URL: a line break in one would
@@ -105,22 +125,19 @@ absl::StatusOr<std::string> Version(const v1::DynaKube& dynakube) {
   if (plain && version.size() <= 64 && !absl::StartsWith(version, ".")) {
     return version;
   }
-  return Missing(
+  return Unusable(
       pinned ? "spec.oneAgent version" : "status.codeModules.version",
       "not an agent version");
 }
 
 absl::StatusOr<std::string> ApiUrl(const std::string& url) {
-  absl::string_view rest = absl::StripSuffix(url, "/");
-  const std::string plain(rest);
-  if (plain.empty()) return Missing("spec.apiUrl", "missing");
-  if (!absl::ConsumePrefix(&rest, "https://") &&
-      !absl::ConsumePrefix(&rest, "http://")) {
-    return Missing("spec.apiUrl", "neither https:// nor http://");
-  }
-  if (rest.empty() || !IsPlainWord(rest) || absl::StrContains(rest, '@') ||
-      absl::StrContains(rest, '?') || absl::StrContains(rest, '#')) {
-    return Missing("spec.apiUrl", "not a plain URL of an API");
+  const std::string plain(absl::StripSuffix(url, "/"));
+  if (plain.empty()) return Unusable("spec.apiUrl", "missing");
+  const absl::Status checked = CheckUrl(plain);
+  if (!checked.ok()) return Unusable("spec.apiUrl", checked.message());
+  if (!IsPlainWord(plain) || absl::StrContains(plain, '?') ||
+      absl::StrContains(plain, '#')) {
+    return Unusable("spec.apiUrl", "not a plain URL of an API");
   }
   return plain;
 }
@@ -140,21 +157,25 @@ bool IsObjectName(absl::string_view name) {
          });
 }
 
-absl::StatusOr<std::string> ApiToken(const v1::DynaKube& dynakube,
-                                     const ClusterState& state) {
+// As the operator: apiToken, which today's tenants accept for everything.
+absl::Status TakeTokens(const v1::DynaKube& dynakube, const ClusterState& state,
+                        DesiredTenant& desired) {
   const v1::ObjectMeta& meta = dynakube.metadata();
   const std::string& name = TokensSecret(dynakube);
   const std::string what =
       absl::StrCat("Secret ", meta.namespace_(), "/", name);
   const v1::Secret* secret = FindObject(state.secrets, meta.namespace_(), name);
-  if (secret == nullptr) return Missing(what, "not found (tokens)");
-  std::string token = DataOf(*secret, "paasToken");
-  if (token.empty()) token = DataOf(*secret, "apiToken");
-  if (token.empty()) return Missing(what, "no key paasToken or apiToken");
+  if (secret == nullptr) return NotThere(state, what, "tokens");
+  std::string token = DataOf(*secret, "apiToken");
+  std::string other = DataOf(*secret, "paasToken");
+  if (token.empty()) token.swap(other);
+  if (token.empty()) return Missing(what, "no key apiToken or paasToken");
   if (!IsPlainWord(token)) {
-    return Missing(what, "the token holds blanks or control characters");
+    return Unusable(what, "the token holds blanks or control characters");
   }
-  return token;
+  desired.api_token = token;
+  if (other != token && IsPlainWord(other)) desired.other_token = other;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> ProxyOf(const v1::DynaKube& dynakube,
@@ -163,36 +184,44 @@ absl::StatusOr<std::string> ProxyOf(const v1::DynaKube& dynakube,
   const v1::ObjectMeta& meta = dynakube.metadata();
   if (proxy.value_from().empty()) {
     if (IsPlainWord(proxy.value())) return proxy.value();
-    return Missing("spec.proxy.value", "holds blanks or control characters");
+    return Unusable("spec.proxy.value", "holds blanks or control characters");
   }
   const std::string what =
       absl::StrCat("Secret ", meta.namespace_(), "/", proxy.value_from());
   const v1::Secret* secret =
       FindObject(state.secrets, meta.namespace_(), proxy.value_from());
-  if (secret == nullptr) return Missing(what, "not found (spec.proxy)");
+  if (secret == nullptr) return NotThere(state, what, "spec.proxy");
   std::string value = DataOf(*secret, "proxy");
   if (value.empty()) return Missing(what, "no key proxy");
   if (!IsPlainWord(value)) {
-    return Missing(what, "the proxy holds blanks or control characters");
+    return Unusable(what, "the proxy holds blanks or control characters");
   }
   return value;
 }
 
-absl::StatusOr<std::string> TrustedCas(const v1::DynaKube& dynakube,
-                                       const ClusterState& state) {
+absl::Status TakeTrustedCas(const v1::DynaKube& dynakube,
+                            const ClusterState& state, DesiredTenant& desired) {
   const std::string& name = dynakube.spec().trusted_cas();
-  if (name.empty()) return std::string();
+  if (name.empty()) return absl::OkStatus();
   const std::string& namespace_name = dynakube.metadata().namespace_();
   const std::string what =
       absl::StrCat("ConfigMap ", namespace_name, "/", name);
   const v1::ConfigMap* config_map =
       FindObject(state.config_maps, namespace_name, name);
-  if (config_map == nullptr) return Missing(what, "not found (trustedCAs)");
+  if (config_map == nullptr) return NotThere(state, what, "trustedCAs");
   const auto certs = config_map->data().find("certs");
   if (certs == config_map->data().end() || certs->second.empty()) {
     return Missing(what, "no key certs");
   }
-  return certs->second;
+  const TrustedPem trusted = ReadTrustedPem(certs->second);
+  const std::string key = absl::StrCat(what, ": certs");
+  if (trusted.pem.empty()) return Unusable(key, trusted.left_out);
+  if (!trusted.left_out.empty()) {
+    desired.remarks.push_back(
+        absl::StrCat(key, ": left out: ", trusted.left_out));
+  }
+  desired.trusted_cas = trusted.pem;
+  return absl::OkStatus();
 }
 
 // From a Secret that the operator writes, "<dynakube><suffix>"; "" without it.
@@ -203,6 +232,24 @@ std::string OperatorsData(const v1::DynaKube& dynakube,
   const v1::Secret* secret = FindObject(state.secrets, meta.namespace_(),
                                         absl::StrCat(meta.name(), suffix));
   return secret == nullptr ? "" : DataOf(*secret, key);
+}
+
+// Maps have no order of their own.
+std::string Deterministic(const google::protobuf::Message& message) {
+  std::string text;
+  {
+    google::protobuf::io::StringOutputStream stream(&text);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializePartialToCodedStream(&coded);
+  }
+  return text;
+}
+
+template <typename Object>
+std::string DataText(Object object) {
+  object.clear_metadata();
+  return Deterministic(object);
 }
 
 // In minutes, in the spec or, before there was a field, in an annotation.
@@ -267,14 +314,39 @@ absl::StatusOr<DesiredTenant> DesiredTenantOf(const v1::DynaKube& dynakube,
   desired.skip_cert_check = spec.skip_cert_check();
   desired.max_attempts = MaxMountAttempts(dynakube);
   desired.api_pause = ApiPause(dynakube);
-  const absl::StatusOr<std::string> token = ApiToken(dynakube, state);
-  if (desired.needs_agent && !token.ok()) return token.status();
-  if (token.ok()) desired.api_token = *token;
+  if (!desired.tenant_uuid.empty() && !IsTenantName(desired.tenant_uuid)) {
+    return Unusable("status.oneAgent.connectionInfoStatus.tenantUUID",
+                    "not a tenant's name");
+  }
+  const absl::Status tokens = TakeTokens(dynakube, state, desired);
+  if (desired.needs_agent) RETURN_IF_ERROR(tokens);
   ASSIGN_OR_RETURN(desired.version, Version(dynakube));
   ASSIGN_OR_RETURN(desired.api_url, ApiUrl(spec.api_url()));
   ASSIGN_OR_RETURN(desired.proxy, ProxyOf(dynakube, state));
-  ASSIGN_OR_RETURN(desired.trusted_cas, TrustedCas(dynakube, state));
+  RETURN_IF_ERROR(TakeTrustedCas(dynakube, state, desired));
   return desired;
+}
+
+std::string SourceDigest(const v1::DynaKube& dynakube,
+                         const ClusterState& state) {
+  v1::DynaKube own = dynakube;
+  // What changes with every heartbeat of whoever else writes to it.
+  own.mutable_metadata()->clear_resource_version();
+  std::string all = Deterministic(own);
+  const std::string& namespace_name = dynakube.metadata().namespace_();
+  for (const ObjectReference& each : ReferencesOf(dynakube)) {
+    const v1::Secret* const secret =
+        each.kind == ObjectReference::Kind::kSecret
+            ? FindObject(state.secrets, namespace_name, each.name)
+            : nullptr;
+    const v1::ConfigMap* const config_map =
+        each.kind == ObjectReference::Kind::kConfigMap
+            ? FindObject(state.config_maps, namespace_name, each.name)
+            : nullptr;
+    if (secret != nullptr) all += DataText(*secret);
+    if (config_map != nullptr) all += DataText(*config_map);
+  }
+  return Sha256Hex(all);
 }
 
 }  // namespace oneagent

@@ -26,7 +26,10 @@ struct DesiredTenant {
   std::string version;       // status.codeModules.version, else pinned
   std::string image;         // codeModulesImage (not served yet: a cause)
   std::string api_url;
-  std::string api_token;     // paasToken, falling back to apiToken
+  std::string api_token;  // apiToken, falling back to paasToken
+  // paasToken beside an apiToken that is another: operators before 1.0 wanted
+  // it, and where they are gone it is often an old one.
+  std::string other_token;
   std::string tenant_uuid;   // status.oneAgent.connectionInfoStatus
   std::string tenant_token;  // Secret <dk>-oneagent-tenant-secret
   std::string endpoints;     // status, comma-separated
@@ -40,6 +43,8 @@ struct DesiredTenant {
   std::string trusted_cas;  // PEM
   bool skip_cert_check = false;
   int32_t max_attempts = 0;
+  // What of it cannot be used while the rest can, for whoever looks at it.
+  std::vector<std::string> remarks;
   // How long the tenant's API is left alone while nothing changes; zero: not
   // said.
   absl::Duration api_pause;
@@ -61,13 +66,20 @@ struct ObjectReference {
 std::vector<ObjectReference> ReferencesOf(const v1::DynaKube& dynakube);
 
 // FailedPrecondition naming object, field and cause when something that is
-// referred to is not there or not usable (no apiUrl, no token Secret, missing
-// key "certs" in the trustedCAs ConfigMap, …): state `waiting`.
+// referred to is not there (no token Secret, missing key "certs" in the
+// trustedCAs ConfigMap, …), for it may come; InvalidArgument when something is
+// there and cannot be used (a Secret that is not base64, an apiUrl without a
+// host, …), which no waiting mends.
 //
 // Without an agent (hostMonitoring, classicFullStack) the tokens may be
 // missing.
 absl::StatusOr<DesiredTenant> DesiredTenantOf(const v1::DynaKube& dynakube,
                                               const ClusterState& state);
+
+// Changes when anything of what DesiredTenantOf reads does, also where that
+// makes no difference: whoever touches an object wants it to be looked at.
+std::string SourceDigest(const v1::DynaKube& dynakube,
+                         const ClusterState& state);
 
 // What DesiredTenantOf also says when it succeeds: the limit on mount attempts
 // from the annotation max-csi-mount-attempts; 0: none. It counts while nothing

@@ -1,6 +1,8 @@
 #include "cache/provisioner/agent_installer.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,23 +80,44 @@ AgentInstaller::Download(const TenantAccess& access, const Platform& platform,
                    FindInstalled(identity));
   if (installed.has_value()) return std::unique_ptr<Flight>();
   const std::string part = store_.layout().StagingPart(id);
-  const auto begin = std::chrono::steady_clock::now();
   const absl::StatusOr<FetchResult> fetched =
-      api_.DownloadAgent(access, platform, identity.version, part,
-                         [&](int64_t done, int64_t total) {
-                           observer_.OnProgress(TransferPhase::kDownload,
-                                                identity.version, done, total);
-                         });
-  observer_.OnDownloaded(
-      {.status = fetched.status(),
-       .bytes = fetched.ok() ? fetched->bytes : 0,
-       .duration = absl::FromChrono(std::chrono::steady_clock::now() - begin)});
+      Fetch(access, platform, identity, part);
   if (!fetched.ok()) return GiveWay(fetched.status(), part);
   flight->archive_ = {
       .path = part,
       .source = DeploymentApi::AgentUrl(access, identity.version),
       .sha256 = fetched->sha256};
   return flight;
+}
+
+absl::StatusOr<FetchResult> AgentInstaller::Fetch(const TenantAccess& access,
+                                                  const Platform& platform,
+                                                  const AgentIdentity& identity,
+                                                  const std::string& part) {
+  const std::string id = AgentId(identity);
+  TenantAccess yielding = access;
+  yielding.cancelled = [&] {
+    return HasToGiveWay(id) || (access.cancelled && access.cancelled());
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  absl::StatusOr<FetchResult> fetched =
+      api_.DownloadAgent(yielding, platform, identity.version, part,
+                         [&](int64_t done, int64_t total) {
+                           Move(id, done);
+                           observer_.OnProgress(TransferPhase::kDownload,
+                                                identity.version, done, total);
+                         });
+  if (absl::IsCancelled(fetched.status()) && HasToGiveWay(id)) {
+    fetched = absl::UnavailableError(
+        absl::StrCat("download agent ", identity.version,
+                     ": too slow, left to another DynaKube"));
+  }
+  Land(id);
+  observer_.OnDownloaded(
+      {.status = fetched.status(),
+       .bytes = fetched.ok() ? fetched->bytes : 0,
+       .duration = absl::FromChrono(std::chrono::steady_clock::now() - begin)});
+  return fetched;
 }
 
 absl::StatusOr<AgentRow> AgentInstaller::Commit(const Flight& flight) {
@@ -107,9 +130,41 @@ absl::StatusOr<AgentRow> AgentInstaller::Commit(const Flight& flight) {
   return GiveWay(installed.status(), flight.archive_.path);
 }
 
+bool AgentInstaller::Progress::IsSlow() const {
+  const auto now = std::chrono::steady_clock::now();
+  return !is_whole && absl::FromChrono(now - since) > kMovingTime;
+}
+
 bool AgentInstaller::Begin(const std::string& id) {
   MutexLock lock(mu_);
-  return in_flight_.size() < kMostAtOnce && in_flight_.insert(id).second;
+  const auto same = in_flight_.find(id);
+  if (same != in_flight_.end()) {
+    same->second.is_wanted = same->second.IsSlow();
+    return false;
+  }
+  const auto moving =
+      std::count_if(in_flight_.begin(), in_flight_.end(),
+                    [](const auto& flight) { return !flight.second.IsSlow(); });
+  if (static_cast<size_t>(moving) >= kMostAtOnce) return false;
+  return in_flight_.try_emplace(id).second;
+}
+
+void AgentInstaller::Move(const std::string& id, int64_t bytes) {
+  MutexLock lock(mu_);
+  Progress& progress = in_flight_.at(id);
+  // Also when it began anew.
+  if (std::abs(bytes - progress.bytes) < kMovingBytes) return;
+  progress = {.bytes = bytes};
+}
+
+void AgentInstaller::Land(const std::string& id) {
+  MutexLock lock(mu_);
+  in_flight_.at(id).is_whole = true;
+}
+
+bool AgentInstaller::HasToGiveWay(const std::string& id) {
+  MutexLock lock(mu_);
+  return in_flight_.at(id).is_wanted;
 }
 
 void AgentInstaller::End(const std::string& id) {

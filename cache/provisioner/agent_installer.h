@@ -1,5 +1,7 @@
 // Brings agents to the node: once each, whoever wants them. Downloads need no
-// lock and may take minutes; at most `kMostAtOnce` run at a time. Thread-safe.
+// lock and may take minutes; at most `kMostAtOnce` run at a time, of those that
+// move: one that is slower than kMovingBytes counts no more, and gives way when
+// somebody else wants that agent. Thread-safe.
 //
 //   if (auto row = installer.FindInstalled(identity); row.ok() && *row) …
 //   auto flight = installer.Download(access, identity);  // Aborted: not now
@@ -8,12 +10,15 @@
 #ifndef CACHE_PROVISIONER_AGENT_INSTALLER_H_
 #define CACHE_PROVISIONER_AGENT_INSTALLER_H_
 
+#include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/mutex.h"
 #include "cache/index/index.h"
 #include "cache/kube/desired_state.h"
@@ -34,6 +39,9 @@ AgentSource ChooseSource(const DesiredTenant& desired);
 class AgentInstaller {
  public:
   static constexpr size_t kMostAtOnce = 2;
+  // A download moves while each kMovingTime brings kMovingBytes.
+  static constexpr int64_t kMovingBytes = 1 << 20;
+  static constexpr absl::Duration kMovingTime = absl::Seconds(5);
 
   // A download that is complete, and the right to commit it: nobody else
   // installs this agent while it lives.
@@ -64,7 +72,8 @@ class AgentInstaller {
   // Null when the agent has been installed meanwhile. Failpoint "download:0"
   // stands before the flight begins.
   // Errors: Aborted while the same agent, or kMostAtOnce others, are being
-  // installed; else as DeploymentApi::DownloadAgent.
+  // installed; Unavailable when it was slow and gave way; else as
+  // DeploymentApi::DownloadAgent.
   absl::StatusOr<std::unique_ptr<Flight>> Download(
       const TenantAccess& access, const Platform& platform,
       const AgentIdentity& identity);
@@ -73,8 +82,25 @@ class AgentInstaller {
   absl::StatusOr<AgentRow> Commit(const Flight& flight);
 
  private:
+  struct Progress {
+    int64_t bytes = 0;  // at `since`
+    std::chrono::steady_clock::time_point since =
+        std::chrono::steady_clock::now();
+    bool is_whole = false;   // nothing is waited for any more
+    bool is_wanted = false;  // by somebody else, while it is slow
+
+    bool IsSlow() const;
+  };
+
   bool Begin(const std::string& id);
+  void Move(const std::string& id, int64_t bytes);
+  void Land(const std::string& id);
+  bool HasToGiveWay(const std::string& id);
   void End(const std::string& id);
+  absl::StatusOr<FetchResult> Fetch(const TenantAccess& access,
+                                    const Platform& platform,
+                                    const AgentIdentity& identity,
+                                    const std::string& part);
 
   Store& store_;
   Index& index_;
@@ -82,7 +108,8 @@ class AgentInstaller {
   CacheObserver& observer_;
 
   Mutex mu_;
-  std::set<std::string> in_flight_ ABSL_GUARDED_BY(mu_);  // agent ids
+  // By the agent's id.
+  std::map<std::string, Progress> in_flight_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace oneagent

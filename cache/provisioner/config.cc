@@ -40,8 +40,8 @@ std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
                  "whose DynaKubes (default: the pod's, or the kubeconfig's)",
                  &config->namespace_name),
       DurationFlag("start-jitter",
-                   "the API server is first asked within this time "
-                   "(default: 30s)",
+                   "the API server is first asked within this time, at once "
+                   "by a node that lacks an agent (default: 30s)",
                    &config->start_jitter),
       StringFlag("node-name", "NODE",
                  "this node, for Events (default: the host's name)",
@@ -57,6 +57,9 @@ std::vector<Flag> Flags(Switches* switches, ProvisionerConfig* config) {
       StringFlag("no-proxy", "HOSTS",
                  "hosts that --proxy is not for, with commas between them",
                  &config->no_proxy),
+      DurationFlag("max-retry-after",
+                   "how long a tenant may ask to be left alone (default: 1h)",
+                   &config->max_retry_after),
       SwitchFlag("once", "bring every DynaKube to its end, collect, and exit",
                  &switches->once),
       DurationFlag("grace-period",

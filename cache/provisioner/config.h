@@ -37,6 +37,7 @@ struct ProvisionerConfig {
   std::string startup_taint;  // key; empty: none is removed
   std::string proxy;  // for tenants whose DynaKube names none; no credentials
   std::string no_proxy;  // comma-separated hosts
+  absl::Duration max_retry_after = absl::Hours(1);
   absl::Duration grace_period = absl::Minutes(5);
   int64_t keep_versions = 1;
   LogFormat log_format = LogFormat::kText;

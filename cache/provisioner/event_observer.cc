@@ -8,7 +8,9 @@ namespace oneagent {
 
 void EventObserver::OnReconciled(const ReconcileReport& report) {
   // Without its uid nobody would find an Event on it.
-  if (report.dynakube.uid.empty() || report.cancelled) return;
+  if (report.dynakube.uid.empty() || report.cancelled || report.outdated) {
+    return;
+  }
   if (report.switched) {
     Post(report, EventType::kNormal, "AgentInstalled",
          absl::StrCat("new pods get version ", report.row.version));

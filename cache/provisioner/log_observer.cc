@@ -38,7 +38,9 @@ void LogObserver::OnReconciled(const ReconcileReport& report) {
                       {"code", absl::StatusCodeToString(report.code)}};
   if (report.installed) fields.push_back({"installed", "true"});
   if (!row.reason.empty()) fields.push_back({"cause", row.reason});
-  if (report.cancelled) {
+  if (report.outdated) {
+    reconcile_.Info("reconcile begins anew", fields);
+  } else if (report.cancelled) {
     reconcile_.Info("reconcile ended by shutdown", fields);
   } else if (row.state == TenantState::kReady || report.pending) {
     reconcile_.Info("reconciled", fields);
@@ -129,6 +131,8 @@ void LogObserver::OnError(Chore chore, absl::string_view about,
   switch (chore) {
     case Chore::kListDynaKubes:
       return source_.Error("DynaKubes cannot be listed", fields);
+    case Chore::kWatchDynaKubes:
+      return source_.Warning("DynaKubes are read in a lesser way", fields);
     case Chore::kForgetDynaKube:
       return source_.Error("DynaKube cannot be forgotten", fields);
     case Chore::kLookAtIndex:

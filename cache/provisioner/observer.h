@@ -37,6 +37,10 @@ struct ReconcileReport {
   // Another thread is at it; nothing failed, and the row is as it was.
   bool pending = false;
   bool cancelled = false;  // by shutdown
+  // What it asks for changed while it was at work: it begins anew.
+  bool outdated = false;
+  // How long the tenant wants to be left alone; zero: it did not say.
+  absl::Duration pause;
   absl::Duration duration;
 };
 
@@ -52,6 +56,7 @@ enum class TransferPhase { kDownload, kUnpack };
 // What is done beside the reconciles, and again when it fails.
 enum class Chore {
   kListDynaKubes,
+  kWatchDynaKubes,  // DynaKubeSource::WatchHealth
   kForgetDynaKube,
   kLookAtIndex,   // has another process written to it
   kFindLostRows,  // does it have what the disk has

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "cache/kube/api_source.h"
 #include "cache/kube/manifest_dir.h"
 #include "cache/provisioner/error_reporter.h"
+#include "cache/provisioner/fresh_node.h"
 
 namespace oneagent {
 namespace {
@@ -23,6 +25,9 @@ namespace {
 constexpr char kUserAgent[] = "oneagent-csi/" ONEAGENT_VERSION " provisioner";
 // The index is looked at this often.
 constexpr absl::Duration kTick = absl::Seconds(1);
+// Of --once.
+constexpr int kRetriesOfOnce = 3;
+constexpr absl::Duration kLongestWaitOfOnce = absl::Seconds(10);
 
 // Two provisioners in one directory would sweep away each other's work.
 absl::StatusOr<UniqueFd> LockDirectory(const std::string& path) {
@@ -99,12 +104,14 @@ absl::Status Provisioner::OpenSource(const ProvisionerConfig& config,
   const std::string namespace_name = access->namespace_name;
   ASSIGN_OR_RETURN(opened.api_client,
                    ApiClient::Open(*std::move(access), kUserAgent));
-  const bool is_once = config.action == ProvisionerConfig::Action::kRunOnce;
+  // Jitter is for a roll-out, whose nodes have what their pods need.
+  const bool is_urgent = config.action == ProvisionerConfig::Action::kRunOnce ||
+                         LacksAgents(Layout(config.data_dir));
   opened.source = std::make_unique<ApiSource>(
       *opened.api_client,
       ApiSource::Options{.namespace_name = namespace_name,
-                         .start_jitter = is_once ? absl::ZeroDuration()
-                                                 : config.start_jitter});
+                         .start_jitter = is_urgent ? absl::ZeroDuration()
+                                                   : config.start_jitter});
   return absl::OkStatus();
 }
 
@@ -137,8 +144,7 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
     : clock_(clock),
       opened_(std::move(opened)),
       shutdown_(shutdown),
-      curl_(kUserAgent,
-            [this](absl::Duration duration) { shutdown_.Sleep(duration); },
+      curl_(kUserAgent, clock,
             {.url = config.proxy, .no_proxy = config.no_proxy}),
       fetcher_(curl_, shutdown_),
       api_(fetcher_),
@@ -159,7 +165,8 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
                    .book = book_,
                    .gate = gate_,
                    .clock = clock,
-                   .observer = observer_}),
+                   .observer = observer_,
+                   .longest_pause = config.max_retry_after}),
       scheduler_({.source = *opened_.source,
                   .reconciler = reconciler_,
                   .collector = collector_,
@@ -176,10 +183,22 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
 
 Provisioner::~Provisioner() { shutdown_.SetWaker(nullptr); }
 
+// What a network broke may work a moment later; nobody waits long for it.
+void Provisioner::SettleOnce() {
+  const auto is_ended = [this] { return shutdown_.IsRequested(); };
+  for (int retries = 0;; ++retries) {
+    scheduler_.WaitUntilSettled(clock_.Now(), is_ended);
+    const std::optional<absl::Time> next = scheduler_.SoonestRetry();
+    if (!next.has_value() || retries == kRetriesOfOnce || is_ended()) return;
+    const absl::Duration wait = *next - clock_.Now();
+    if (wait > kLongestWaitOfOnce) return;
+    shutdown_.Sleep(wait);
+  }
+}
+
 bool Provisioner::RunOnce() {
-  const absl::Time now = clock_.Now();
-  scheduler_.ListOnce(now);
-  scheduler_.WaitUntilSettled(now, [this] { return shutdown_.IsRequested(); });
+  scheduler_.ListOnce(clock_.Now());
+  SettleOnce();
   if (shutdown_.IsRequested()) return false;
   scheduler_.Collect();
   if (outlets_ != nullptr) {

@@ -80,6 +80,8 @@ class Provisioner {
   Provisioner(const ProvisionerConfig& config, const Clock& clock,
               CacheObserver& observer, Shutdown& shutdown, Opened opened);
 
+  void SettleOnce();
+
   const Clock& clock_;
   const Opened opened_;  // its lock on staging/ is held as long as this lives
   Shutdown& shutdown_;

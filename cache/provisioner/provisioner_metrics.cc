@@ -243,8 +243,8 @@ void ProvisionerMetrics::OnDownloaded(const DownloadReport& report) {
 }
 
 void ProvisionerMetrics::OnReconciled(const ReconcileReport& report) {
-  metrics_->Add(kReconciles, {report.cancelled ? "cancelled"
-                              : report.pending ? "pending"
+  metrics_->Add(kReconciles, {report.cancelled || report.outdated ? "cancelled"
+                              : report.pending                    ? "pending"
                                                : Name(report.row.state)});
   metrics_->Observe(kReconcileSeconds, {},
                     absl::ToDoubleSeconds(report.duration));

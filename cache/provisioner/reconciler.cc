@@ -8,6 +8,7 @@
 //    last: the switch. New pods get the new agent and configuration.
 #include "cache/provisioner/reconciler.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,16 +16,22 @@
 #include <utility>
 #include <vector>
 
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "base/failpoint.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "cache/http/url.h"
 #include "cache/provisioner/tenant_conf.h"
+#include "cache/source/throttle.h"
 
 namespace oneagent {
 namespace {
 
-TenantAccess AccessOf(const DesiredTenant& desired) {
+TenantAccess AccessOf(const DesiredTenant& desired,
+                      const std::function<bool()>& is_outdated) {
   return {.api_url = desired.api_url,
           .token = desired.api_token,
           .network_zone = desired.network_zone,
@@ -32,44 +39,19 @@ TenantAccess AccessOf(const DesiredTenant& desired) {
           .connection = {.proxy = desired.proxy,
                          .no_proxy = desired.no_proxy,
                          .trusted_cas = desired.trusted_cas,
-                         .skip_cert_check = desired.skip_cert_check}};
-}
-
-// The same question to the same tenant: its revisions can be compared.
-bool AsksTheSame(const TenantAccess& a, const TenantAccess& b) {
-  return a.api_url == b.api_url && a.token == b.token &&
-         a.host_group == b.host_group;
-}
-
-absl::StatusOr<std::vector<ConfProperty>> PropertiesFromSecret(
-    const DesiredTenant& desired) {
-  absl::StatusOr<ProcessConfig> config =
-      ParseProcessConfig(desired.process_config);
-  if (config.ok()) return std::move(config->properties);
-  return absl::FailedPreconditionError(
-      absl::StrCat("Secret ", desired.namespace_name, "/", desired.dynakube,
-                   kProcessConfigSecret, ": ", kProcessConfigKey, ": ",
-                   config.status().message()));
-}
-
-absl::Status CheckComplete(const ConnectionDetails& tenant) {
-  const char* missing = tenant.tenant_uuid.empty()    ? "tenantUUID"
-                        : tenant.tenant_token.empty() ? "tenantToken"
-                        : tenant.endpoints.empty()    ? "endpoints"
-                                                      : nullptr;
-  if (missing == nullptr) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "tenant: neither status and tenant secret nor connectioninfo has a ",
-      missing));
+                         .skip_cert_check = desired.skip_cert_check},
+          .cancelled = is_outdated};
 }
 
 }  // namespace
 
 TenantReconciler::TenantReconciler(const Parts& parts)
     : parts_(parts),
+      inquiry_(parts.api),
       installer_(parts.store, parts.index, parts.api, parts.observer) {}
 
-ReconcileReport TenantReconciler::Reconcile(const TenantTask& task) {
+ReconcileReport TenantReconciler::Reconcile(
+    const TenantTask& task, const std::function<bool()>& is_outdated) {
   const absl::Time start = parts_.clock.Now();
   Attempt attempt;
   absl::StatusOr<TenantRow> before = RowBefore(task);
@@ -79,15 +61,18 @@ ReconcileReport TenantReconciler::Reconcile(const TenantTask& task) {
   absl::Status outcome = task.desired.status();
   if (outcome.ok()) {
     attempt.desired = *task.desired;
-    outcome = attempt.desired.needs_agent ? Run(attempt, row)
-                                          : RunWithoutAgent(attempt, row);
+    outcome = attempt.desired.needs_agent
+                  ? Run(is_outdated, attempt, row)
+                  : RunWithoutAgent(is_outdated, attempt, row);
   }
   ReconcileReport report;
-  report.pending = outcome.code() == absl::StatusCode::kAborted;
-  report.cancelled = outcome.code() == absl::StatusCode::kCancelled;
+  report.pending = absl::IsAborted(outcome);
+  report.outdated = absl::IsCancelled(outcome) && is_outdated && is_outdated();
+  report.cancelled = absl::IsCancelled(outcome) && !report.outdated;
   report.installed = attempt.installed;
   report.dynakube = task.identity;
-  const absl::Status written = Conclude(outcome, attempt, row);
+  report.pause = PauseOf(outcome);
+  const absl::Status written = Conclude(outcome, report.pause, attempt, row);
   if (!written.ok()) {
     row.state = TenantState::kFailed;
     row.reason = std::string(written.message());
@@ -98,6 +83,16 @@ ReconcileReport TenantReconciler::Reconcile(const TenantTask& task) {
   report.duration = parts_.clock.Now() - start;
   parts_.observer.OnReconciled(report);
   return report;
+}
+
+// As long as the tenant says, with jitter: the nodes of a cluster were told at
+// the same moment.
+absl::Duration TenantReconciler::PauseOf(const absl::Status& outcome) const {
+  const std::optional<absl::Duration> asked = ThrottleOf(outcome);
+  if (!asked.has_value()) return absl::ZeroDuration();
+  absl::BitGen random;
+  return std::min(*asked, parts_.longest_pause) *
+         absl::Uniform(random, 1.0, 1.1);
 }
 
 // Without what there was before nothing is written: what pods get would be
@@ -125,28 +120,35 @@ absl::StatusOr<TenantRow> TenantReconciler::RowBefore(const TenantTask& task) {
     row.max_attempts = task.max_attempts;
   }
   row.deleted_at = absl::InfinitePast();
+  if (!found.has_value() && task.desired.ok()) {
+    // A tenant that is silent is seen to be waited for.
+    row.reason =
+        absl::StrCat("connecting to ", RedactedUrl(task.desired->api_url));
+    row.updated_at = parts_.clock.Now();
+    RETURN_IF_ERROR(parts_.book.Write(row));
+  }
   return row;
 }
 
 // Writes how it ended. What the row has of agent and config is by now either
 // new or as it was.
 absl::Status TenantReconciler::Conclude(const absl::Status& outcome,
+                                        absl::Duration pause,
                                         const Attempt& attempt,
                                         TenantRow& row) {
-  row.updated_at = parts_.clock.Now();
-  if (outcome.code() == absl::StatusCode::kCancelled) return absl::OkStatus();
-  if (outcome.ok()) {
-    row.state = TenantState::kReady;
-    row.reason.clear();
-  } else {
-    const bool waits =
-        outcome.code() == absl::StatusCode::kFailedPrecondition ||
-        outcome.code() == absl::StatusCode::kAborted;
-    row.state = waits ? TenantState::kWaiting : TenantState::kFailed;
-    row.reason = WithoutSecrets(std::string(outcome.message()), attempt.desired,
-                                attempt.tenant);
-  }
-  if (!attempt.version.empty()) row.version = attempt.version;
+  if (absl::IsCancelled(outcome)) return absl::OkStatus();
+  const TenantState before = row.state;
+  const bool waits = absl::IsFailedPrecondition(outcome) ||
+                     absl::IsAborted(outcome) ||
+                     ThrottleOf(outcome).has_value();
+  row.state = outcome.ok() ? TenantState::kReady
+              : waits      ? TenantState::kWaiting
+                           : TenantState::kFailed;
+  // While it stays as it is, how long it has been so counts, not the words.
+  if (row.state != before || outcome.ok()) row.updated_at = parts_.clock.Now();
+  row.reason = WithoutSecrets(ReasonOf(outcome, pause, attempt),
+                              attempt.desired, attempt.facts.tenant);
+  if (!attempt.facts.version.empty()) row.version = attempt.facts.version;
   absl::Status written = parts_.book.Write(row);
   if (written.code() != absl::StatusCode::kFailedPrecondition || outcome.ok()) {
     return written;
@@ -157,8 +159,24 @@ absl::Status TenantReconciler::Conclude(const absl::Status& outcome,
   return parts_.book.Write(row);
 }
 
-absl::Status TenantReconciler::RunWithoutAgent(Attempt& attempt,
-                                               TenantRow& row) {
+std::string TenantReconciler::ReasonOf(const absl::Status& outcome,
+                                       absl::Duration pause,
+                                       const Attempt& attempt) const {
+  if (outcome.ok()) {
+    std::vector<std::string> remarks = attempt.desired.remarks;
+    remarks.insert(remarks.end(), attempt.facts.remarks.begin(),
+                   attempt.facts.remarks.end());
+    return absl::StrJoin(remarks, "; ");
+  }
+  if (!ThrottleOf(outcome).has_value()) return std::string(outcome.message());
+  const std::string until = absl::FormatTime(
+      "%Y-%m-%dT%H:%M:%SZ", parts_.clock.Now() + pause, absl::UTCTimeZone());
+  return absl::StrCat("throttled until ", until, ": ", outcome.message());
+}
+
+absl::Status TenantReconciler::RunWithoutAgent(
+    const std::function<bool()>& is_outdated, Attempt& attempt,
+    TenantRow& row) {
   const DesiredTenant& desired = attempt.desired;
   row.agent_id.clear();
   row.config_id.clear();
@@ -169,12 +187,13 @@ absl::Status TenantReconciler::RunWithoutAgent(Attempt& attempt,
   }
   // Storage for mode=host belongs to a tenant, not to a name.
   ASSIGN_OR_RETURN(const std::optional<ConnectionDetails> details,
-                   parts_.api.ConnectionInfo(AccessOf(desired)));
+                   parts_.api.ConnectionInfo(AccessOf(desired, is_outdated)));
   if (details.has_value()) row.tenant_uuid = details->tenant_uuid;
   return absl::OkStatus();
 }
 
-absl::Status TenantReconciler::Run(Attempt& attempt, TenantRow& row) {
+absl::Status TenantReconciler::Run(const std::function<bool()>& is_outdated,
+                                   Attempt& attempt, TenantRow& row) {
   const DesiredTenant& desired = attempt.desired;
   switch (ChooseSource(desired)) {
     case AgentSource::kImage:
@@ -183,13 +202,15 @@ absl::Status TenantReconciler::Run(Attempt& attempt, TenantRow& row) {
     case AgentSource::kZip:
       break;
   }
-  const TenantAccess access = AccessOf(desired);
-  RETURN_IF_ERROR(FindOut(access, /*is_first=*/row.config_id.empty(), attempt));
+  TenantAccess access = AccessOf(desired, is_outdated);
+  RETURN_IF_ERROR(inquiry_.FindOut(desired,
+                                   /*is_first=*/row.config_id.empty(), access,
+                                   attempt.facts));
   Failpoint("reconcile:1");
 
   const Platform platform = ThisPlatform();
   const AgentIdentity identity = {.kind = "zip",
-                                  .version = attempt.version,
+                                  .version = attempt.facts.version,
                                   .arch = platform.arch,
                                   .flavor = platform.flavor};
   ASSIGN_OR_RETURN(const std::unique_ptr<AgentInstaller::Flight> flight,
@@ -204,79 +225,7 @@ absl::Status TenantReconciler::Run(Attempt& attempt, TenantRow& row) {
   Failpoint("reconcile:3");
   RETURN_IF_ERROR(Switch(attempt, agent.id, config.id, row));
   Failpoint("reconcile:4");
-  return attempt.incomplete;
-}
-
-// Everything that is asked for before anything is done.
-absl::Status TenantReconciler::FindOut(const TenantAccess& access,
-                                       bool is_first, Attempt& attempt) {
-  const DesiredTenant& desired = attempt.desired;
-  attempt.version = desired.version;
-  ASSIGN_OR_RETURN(attempt.tenant, WhoIsTheTenant(desired, access));
-  if (attempt.version.empty()) {
-    ASSIGN_OR_RETURN(attempt.version,
-                     parts_.api.LatestVersion(access, ThisPlatform()));
-  }
-  absl::StatusOr<std::vector<ConfProperty>> from_tenant =
-      ProcessProperties(desired, access);
-  if (!from_tenant.ok()) {
-    const absl::Status& why = from_tenant.status();
-    // Pods that have a configuration keep it. Those that have none do not
-    // wait for what their agent can do without.
-    if (!is_first || absl::IsCancelled(why)) return why;
-    attempt.incomplete = absl::Status(
-        why.code(), absl::StrCat(why.message(), "; installed without it"));
-    from_tenant = std::vector<ConfProperty>();
-  }
-  ASSIGN_OR_RETURN(attempt.properties,
-                   TenantProperties(desired, attempt.tenant, *from_tenant));
-  return absl::OkStatus();
-}
-
-// tenantUUID from the status, never from apiUrl, which may be an alias; what
-// an operator did not write is asked for.
-absl::StatusOr<ConnectionDetails> TenantReconciler::WhoIsTheTenant(
-    const DesiredTenant& desired, const TenantAccess& access) {
-  ConnectionDetails tenant = {.tenant_uuid = desired.tenant_uuid,
-                              .tenant_token = desired.tenant_token,
-                              .endpoints = desired.endpoints};
-  if (CheckComplete(tenant).ok()) return tenant;
-  ASSIGN_OR_RETURN(const std::optional<ConnectionDetails> asked,
-                   parts_.api.ConnectionInfo(access));
-  if (asked.has_value()) {
-    if (tenant.tenant_uuid.empty()) tenant.tenant_uuid = asked->tenant_uuid;
-    // A token of one tenant with the name of another fits nobody.
-    if (tenant.tenant_uuid != asked->tenant_uuid) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("tenant: status says ", tenant.tenant_uuid,
-                       ", connectioninfo says ", asked->tenant_uuid));
-    }
-    if (tenant.tenant_token.empty()) tenant.tenant_token = asked->tenant_token;
-    if (tenant.endpoints.empty()) tenant.endpoints = asked->endpoints;
-  }
-  RETURN_IF_ERROR(CheckComplete(tenant));
-  return tenant;
-}
-
-absl::StatusOr<std::vector<ConfProperty>> TenantReconciler::ProcessProperties(
-    const DesiredTenant& desired, const TenantAccess& access) {
-  // The operator asked, so that not every node has to.
-  if (!desired.process_config.empty()) return PropertiesFromSecret(desired);
-  const std::string& dynakube = desired.dynakube;
-  ProcessConfig known;
-  {
-    MutexLock lock(mu_);
-    const auto found = configs_.find(dynakube);
-    if (found != configs_.end() && AsksTheSame(found->second.access, access)) {
-      known = found->second.config;
-    }
-  }
-  ASSIGN_OR_RETURN(std::optional<ProcessConfig> newer,
-                   parts_.api.GetProcessConfig(access, known.revision));
-  if (!newer.has_value()) return known.properties;
-  MutexLock lock(mu_);
-  configs_[dynakube] = {access, *newer};
-  return std::move(newer->properties);
+  return attempt.facts.incomplete;
 }
 
 // Null when the agent is on the node.
@@ -296,8 +245,9 @@ absl::StatusOr<AgentRow> TenantReconciler::EnsureAgent(
     const AgentIdentity& identity,
     const std::unique_ptr<AgentInstaller::Flight>& flight, Attempt& attempt) {
   if (flight != nullptr) {
-    attempt.installed = true;
-    return installer_.Commit(*flight);
+    absl::StatusOr<AgentRow> committed = installer_.Commit(*flight);
+    attempt.installed = committed.ok();
+    return committed;
   }
   ASSIGN_OR_RETURN(std::optional<AgentRow> row,
                    installer_.FindInstalled(identity));
@@ -313,7 +263,7 @@ absl::StatusOr<ConfigRow> TenantReconciler::InstallConfig(
   if (absl::IsNotFound(own.status())) own = std::string();
   if (!own.ok()) return own.status();
   ASSIGN_OR_RETURN(std::string merged,
-                   MergeProcessConf(*own, attempt.properties));
+                   MergeProcessConf(*own, attempt.facts.properties));
   return parts_.store.InstallConfig(attempt.desired.dynakube,
                                     {{kProcessConfPath, std::move(merged)}});
 }
@@ -324,10 +274,10 @@ absl::Status TenantReconciler::Switch(const Attempt& attempt,
                                       const std::string& config_id,
                                       TenantRow& row) {
   TenantRow ready = row;
-  ready.tenant_uuid = attempt.tenant.tenant_uuid;
+  ready.tenant_uuid = attempt.facts.tenant.tenant_uuid;
   ready.agent_id = agent_id;
   ready.config_id = config_id;
-  ready.version = attempt.version;
+  ready.version = attempt.facts.version;
   ready.state = TenantState::kReady;
   ready.reason.clear();
   ready.updated_at = parts_.clock.Now();
@@ -338,10 +288,11 @@ absl::Status TenantReconciler::Switch(const Attempt& attempt,
 
 // A download takes its time: says so before it begins.
 absl::Status TenantReconciler::Announce(const Attempt& attempt, TenantRow row) {
-  row.tenant_uuid = attempt.tenant.tenant_uuid;
-  row.version = attempt.version;
+  row.tenant_uuid = attempt.facts.tenant.tenant_uuid;
+  row.version = attempt.facts.version;
   row.state = TenantState::kWaiting;
-  row.reason = absl::StrCat("agent ", attempt.version, ": being installed");
+  row.reason =
+      absl::StrCat("agent ", attempt.facts.version, ": being installed");
   row.updated_at = parts_.clock.Now();
   const absl::Status written = parts_.book.Write(row);
   // The row's old agent is gone: Conclude copes with it.

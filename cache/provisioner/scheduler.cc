@@ -12,32 +12,18 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "cache/provisioner/lost_rows.h"
+#include "cache/provisioner/retry_delay.h"
 
 namespace oneagent {
 namespace {
 
-// More than installs at once (AgentInstaller::kMostAtOnce): while those wait
-// for their downloads, DynaKubes that need none go on.
-constexpr int kThreads = 4;
+// More than a node has DynaKubes that hang at a time: their threads only wait.
+constexpr size_t kMostAtOnce = 256;
+constexpr size_t kMostFailingAtOnce = kMostAtOnce / 2;
 constexpr absl::Duration kListAtLeast = absl::Minutes(1);
 constexpr absl::Duration kCollectAtLeast = absl::Minutes(1);
-constexpr absl::Duration kReadyAgain = absl::Minutes(5);
-constexpr absl::Duration kWaitingAgain = absl::Minutes(1);
-constexpr absl::Duration kFirstRetry = absl::Seconds(15);
+constexpr absl::Duration kPutOffAgain = absl::Seconds(5);
 constexpr absl::Duration kLookWhetherEnded = absl::Milliseconds(100);
-constexpr absl::Duration kLongestRetry = absl::Minutes(5);
-
-absl::Duration RetryDelay(int failures) {
-  absl::Duration delay = kFirstRetry;
-  for (int i = 1; i < failures && delay < kLongestRetry; ++i) delay *= 2;
-  return std::min(delay, kLongestRetry);
-}
-
-// A DynaKube may ask for longer pauses: each look asks the tenant's API.
-absl::Duration ReadyDelay(const TenantTask& task) {
-  return task.desired.ok() ? std::max(kReadyAgain, task.desired->api_pause)
-                           : kReadyAgain;
-}
 
 }  // namespace
 
@@ -45,7 +31,7 @@ Scheduler::Scheduler(const Parts& parts)
     : parts_(parts),
       errors_(parts.observer),
       waiting_volumes_(parts.index, parts.observer),
-      pool_(std::make_unique<WorkerPool>(kThreads)) {}
+      pool_(std::make_unique<WorkerPool>(kMostAtOnce + 1)) {}
 
 Scheduler::~Scheduler() { pool_->Stop(); }
 
@@ -119,11 +105,21 @@ void Scheduler::FollowVolumes(absl::Time now) {
   volumes_may_go_ = volumes_may_go_ || !is_more.ok() || *is_more;
 }
 
-// For whoever looks at the index: why what it says of tenants may be old.
+// For whoever looks at the index: why what it says of tenants may be old, or
+// why nothing is collected.
 absl::Status Scheduler::RememberTrouble() {
-  if (list_status_.ok() && !trouble_is_stored_) return absl::OkStatus();
-  RETURN_IF_ERROR(parts_.index.SetSourceTrouble(list_status_.message()));
-  trouble_is_stored_ = !list_status_.ok();
+  std::string trouble(list_status_.message());
+  if (list_status_.ok() && !state_.complete) {
+    trouble = "nothing is collected while a DynaKube may be hidden";
+    for (const SourceProblem& problem : state_.problems) {
+      if (!problem.dynakube.empty()) continue;
+      absl::StrAppend(&trouble, ": ", problem.object, ": ", problem.cause);
+      break;
+    }
+  }
+  if (trouble.empty() && !trouble_is_stored_) return absl::OkStatus();
+  RETURN_IF_ERROR(parts_.index.SetSourceTrouble(trouble));
+  trouble_is_stored_ = !trouble.empty();
   return absl::OkStatus();
 }
 
@@ -133,15 +129,17 @@ void Scheduler::List(absl::Time now) {
   absl::StatusOr<ClusterState> state = parts_.source.List();
   list_status_ = state.status();
   errors_.Report(Chore::kListDynaKubes, list_status_);
+  errors_.Report(Chore::kWatchDynaKubes, parts_.source.WatchHealth());
   parts_.observer.OnListed(list_status_);
-  errors_.Report(Chore::kLookAtIndex, RememberTrouble());
   if (!state.ok()) {
+    errors_.Report(Chore::kLookAtIndex, RememberTrouble());
     MutexLock lock(mu_);
     tenants_known_ = false;
     return;
   }
   ReportProblems(state->problems);
   state_ = *std::move(state);
+  errors_.Report(Chore::kLookAtIndex, RememberTrouble());
   TakeTasks();
   if (state_.complete) ForgetGone(now);
   MutexLock lock(mu_);
@@ -159,37 +157,18 @@ void Scheduler::ReportProblems(const std::vector<SourceProblem>& problems) {
 }
 
 void Scheduler::TakeTasks() {
-  std::map<std::string, TenantTask> tasks;
-  for (const SourceProblem& problem : state_.problems) {
-    if (problem.dynakube.empty()) continue;
-    tasks.insert_or_assign(
-        problem.dynakube,
-        TenantTask{.dynakube = problem.dynakube,
-                   .namespace_name = "",
-                   .identity = {},
-                   .max_attempts = 0,
-                   .desired = absl::InvalidArgumentError(
-                       absl::StrCat(problem.object, ": ", problem.cause))});
-  }
-  for (const v1::DynaKube& dynakube : state_.dynakubes) {
-    const v1::ObjectMeta& meta = dynakube.metadata();
-    tasks.insert_or_assign(
-        meta.name(),
-        TenantTask{.dynakube = meta.name(),
-                   .namespace_name = meta.namespace_(),
-                   .identity = {.uid = meta.uid(),
-                                .api_version = dynakube.api_version()},
-                   .max_attempts = MaxMountAttempts(dynakube),
-                   .desired = DesiredTenantOf(dynakube, state_)});
-  }
+  std::map<std::string, TenantTask> tasks = TasksOf(state_);
   MutexLock lock(mu_);
   for (auto& [name, task] : tasks) {
     const auto found = entries_.find(name);
     if (found == entries_.end()) {
       entries_.emplace(name, Entry(std::move(task)));
     } else if (!(found->second.task == task)) {
-      found->second.task = std::move(task);
-      found->second.changed = true;
+      Entry& entry = found->second;
+      // What it asks for now need not wait for what it asked for before.
+      if (!(entry.task.desired == task.desired)) *entry.outdated = true;
+      entry.task = std::move(task);
+      entry.changed = true;
     }
   }
 }
@@ -234,21 +213,44 @@ absl::Status Scheduler::ForgetOne(const TenantRow& row, absl::Time now) {
   return absl::OkStatus();
 }
 
+bool Scheduler::IsDue(const Entry& entry, absl::Time now) const {
+  const bool is_time = entry.due <= now || entry.started > now;
+  return !entry.running && (entry.changed || is_time);
+}
+
 void Scheduler::StartDue(absl::Time now) {
   MutexLock lock(mu_);
-  for (auto& [name, entry] : entries_) {
-    const bool is_due = entry.due <= now || entry.started > now;
-    if (entry.running || !(entry.changed || is_due)) continue;
-    entry.running = true;
-    entry.changed = false;
-    entry.put_off = false;
-    entry.started = now;
-    pool_->Submit([this, task = entry.task] {
-      Finished(parts_.reconciler.Reconcile(task));
-      // What this one was waited for with can go on.
-      parts_.source.Interrupt();
-    });
+  size_t running = 0;
+  size_t failing = 0;
+  for (const auto& [name, entry] : entries_) {
+    running += entry.running ? 1 : 0;
+    failing += entry.running && entry.failures > 0 ? 1 : 0;
   }
+  // Who failed last time may hang again: the others go first.
+  for (const bool has_failed : {false, true}) {
+    for (auto& [name, entry] : entries_) {
+      if ((entry.failures > 0) != has_failed || !IsDue(entry, now)) continue;
+      if (running == kMostAtOnce) return;
+      if (has_failed && failing == kMostFailingAtOnce) return;
+      ++running;
+      failing += has_failed ? 1 : 0;
+      Start(entry, now);
+    }
+  }
+}
+
+void Scheduler::Start(Entry& entry, absl::Time now) {
+  entry.running = true;
+  entry.changed = false;
+  entry.put_off = false;
+  entry.started = now;
+  *entry.outdated = false;
+  pool_->Submit([this, task = entry.task, outdated = entry.outdated] {
+    Finished(parts_.reconciler.Reconcile(
+        task, [&outdated] { return outdated->load(); }));
+    // What this one was waited for with can go on.
+    parts_.source.Interrupt();
+  });
 }
 
 void Scheduler::Finished(const ReconcileReport& report) {
@@ -256,30 +258,28 @@ void Scheduler::Finished(const ReconcileReport& report) {
   const auto found = entries_.find(report.row.dynakube);
   if (found == entries_.end()) return;
   Entry& entry = found->second;
-  const absl::Time ended = entry.started + report.duration;
   entry.running = false;
+  if (report.outdated) return;  // it has changed, and so begins anew
   entry.standing = {.dynakube = report.row.dynakube,
                     .state = report.row.state,
                     .reason = report.row.reason};
-  const bool others_run = IsAnyRunning();
   if (report.cancelled) {
     entry.standing.state = TenantState::kFailed;
     entry.standing.reason = "ended by shutdown";
     entry.due = absl::InfiniteFuture();
     return;
   }
+  const absl::Time ended = entry.started + report.duration;
   if (report.pending) {
     // Whom it waits for may be done by now: then nobody would wake it.
+    const bool others_run = IsAnyRunning();
     entry.put_off = others_run;
-    entry.due = others_run ? ended + kWaitingAgain : absl::InfinitePast();
+    entry.due = others_run ? ended + kPutOffAgain : absl::InfinitePast();
     return;
   }
-  const bool failed = report.row.state == TenantState::kFailed;
-  entry.failures = failed ? entry.failures + 1 : 0;
-  entry.due = ended + (failed ? RetryDelay(entry.failures)
-                       : report.row.state == TenantState::kReady
-                           ? ReadyDelay(entry.task)
-                           : kWaitingAgain);
+  entry.may_pass = MayPass(report);
+  entry.failures = IsFailure(report) ? entry.failures + 1 : 0;
+  entry.due = ended + DelayAfter(report, entry.task, entry.failures, random_);
   for (auto& [name, each] : entries_) {
     if (!each.put_off) continue;
     each.put_off = false;
@@ -287,6 +287,16 @@ void Scheduler::Finished(const ReconcileReport& report) {
   }
   round_done_ = true;
   volumes_may_go_ = true;
+}
+
+std::optional<absl::Time> Scheduler::SoonestRetry() {
+  MutexLock lock(mu_);
+  std::optional<absl::Time> soonest;
+  for (const auto& [name, entry] : entries_) {
+    if (!entry.may_pass) continue;
+    soonest = std::min(soonest.value_or(entry.due), entry.due);
+  }
+  return soonest;
 }
 
 bool Scheduler::IsAnyRunning() const {

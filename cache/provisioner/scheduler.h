@@ -6,24 +6,33 @@
 //     source.WaitForChange(absl::Seconds(1));
 //   }
 //
-// A DynaKube is reconciled at once when what it asks for has changed, else
-// every 5 minutes (ready; later if it asks the API to be spared), every minute
-// (waiting) or after a growing delay (failed: 15 s doubling up to 5 min).
-// Reconciles and collections run on a few threads, downloads two at a time: one
-// tenant that is slow holds up nobody but itself.
+// A DynaKube is reconciled at once when it or what it refers to has changed
+// (what is under way for what it asked for before is broken off), else every 5
+// minutes (ready; later if it asks the API to be spared), every minute
+// (waiting) or after a growing delay (failed: 15 s doubling up to 5 min, with 1
+// s for the first when nothing but the network failed), and never before a
+// tenant that throttles wants to be asked again. Nobody else waits between
+// attempts.
+//
+// Each reconcile has a thread of its own, up to kMostAtOnce, half of them for
+// DynaKubes that failed last time, and downloads that move run two at a time: a
+// tenant that is slow or silent holds up nobody but itself.
 //
 // Start, RunOnce and the other calls belong to one thread.
 #ifndef CACHE_PROVISIONER_SCHEDULER_H_
 #define CACHE_PROVISIONER_SCHEDULER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
@@ -35,6 +44,7 @@
 #include "cache/provisioner/observer.h"
 #include "cache/provisioner/reconciler.h"
 #include "cache/provisioner/tenant_book.h"
+#include "cache/provisioner/tenant_task.h"
 #include "cache/provisioner/waiting_volumes.h"
 #include "cache/provisioner/worker_pool.h"
 #include "cache/store/store.h"
@@ -79,6 +89,9 @@ class Scheduler {
   void ListOnce(absl::Time now);
   void WaitUntilSettled(absl::Time now,
                         const std::function<bool()>& is_ended = nullptr);
+  // When the first of those that failed for a passing cause is due; nullopt:
+  // there is none.
+  std::optional<absl::Time> SoonestRetry();
   // A collection on the calling thread, while nothing else runs.
   void Collect();
   // By name.
@@ -103,9 +116,13 @@ class Scheduler {
     explicit Entry(TenantTask t) : task(std::move(t)) {}
     TenantTask task;  // as last listed
     bool running = false;
-    bool changed = true;   // since the last reconcile began
-    bool put_off = false;  // until another one is done
-    int failures = 0;      // in a row
+    bool changed = true;    // since the last reconcile began
+    bool put_off = false;   // until another one is done
+    int failures = 0;       // in a row
+    bool may_pass = false;  // the last one; with the next attempt
+    // Shared with the reconcile that runs, which may outlive the entry.
+    std::shared_ptr<std::atomic<bool>> outdated =
+        std::make_shared<std::atomic<bool>>(false);
     absl::Time due = absl::InfinitePast();
     absl::Time started = absl::InfinitePast();
     Standing standing;  // of the last reconcile
@@ -121,6 +138,8 @@ class Scheduler {
   void ForgetGone(absl::Time now);
   absl::Status ForgetOne(const TenantRow& row, absl::Time now);
   void StartDue(absl::Time now);
+  bool IsDue(const Entry& entry, absl::Time now) const;
+  void Start(Entry& entry, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsWorthCollecting(absl::Time now);
   void Finished(const ReconcileReport& report);
   bool IsAnyRunning() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -142,6 +161,7 @@ class Scheduler {
   WaitingVolumes waiting_volumes_;
 
   Mutex mu_;
+  absl::BitGen random_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
   // Reported, by what was done and about whom.
   bool volumes_may_go_ ABSL_GUARDED_BY(mu_) = true;  // a reconcile has ended

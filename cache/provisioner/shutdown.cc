@@ -37,7 +37,10 @@ void Shutdown::Sleep(absl::Duration duration) {
 absl::StatusOr<FetchResult> CancellableFetcher::Fetch(
     const FetchRequest& request) {
   FetchRequest cancellable = request;
-  cancellable.cancelled = [this] { return shutdown_.IsRequested(); };
+  cancellable.cancelled = [this, &request] {
+    return shutdown_.IsRequested() ||
+           (request.cancelled && request.cancelled());
+  };
   return fetcher_.Fetch(cancellable);
 }
 

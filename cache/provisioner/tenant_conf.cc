@@ -20,9 +20,10 @@ constexpr size_t kLongestReason = 500;
 // Sorted as the merge would: nothing depends on it, but one order is enough.
 std::vector<ConfProperty> NodeProperties(const DesiredTenant& desired,
                                          const ConnectionDetails& tenant) {
-  const bool is_wrapped = absl::StartsWith(tenant.endpoints, "{");
+  const bool is_plain =
+      !tenant.endpoints.empty() && !absl::StartsWith(tenant.endpoints, "{");
   const std::string address =
-      is_wrapped ? tenant.endpoints : absl::StrCat("{", tenant.endpoints, "}");
+      is_plain ? absl::StrCat("{", tenant.endpoints, "}") : tenant.endpoints;
   return {
       {kGeneral, "hostGroup", desired.host_group},
       {kGeneral, "noProxy", desired.no_proxy},
@@ -71,9 +72,9 @@ absl::StatusOr<std::vector<ConfProperty>> TenantProperties(
 
 std::string WithoutSecrets(std::string text, const DesiredTenant& desired,
                            const ConnectionDetails& tenant) {
-  const std::array<std::string, 4> secrets = {
-      desired.api_token, desired.tenant_token, tenant.tenant_token,
-      Credentials(desired.proxy)};
+  const std::array<std::string, 5> secrets = {
+      desired.api_token, desired.other_token, desired.tenant_token,
+      tenant.tenant_token, Credentials(desired.proxy)};
   for (const std::string& secret : secrets) {
     if (!secret.empty()) text = absl::StrReplaceAll(text, {{secret, "***"}});
   }

@@ -6,21 +6,25 @@
 
 namespace oneagent {
 
-WorkerPool::WorkerPool(int threads) {
-  for (int i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { Work(); });
-  }
-}
+WorkerPool::WorkerPool(size_t most_threads) : most_threads_(most_threads) {}
 
 WorkerPool::~WorkerPool() {
   Stop();
-  for (std::thread& thread : threads_) thread.join();
+  std::vector<std::thread> threads;
+  {
+    MutexLock lock(mu_);
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 void WorkerPool::Submit(std::function<void()> job) {
   MutexLock lock(mu_);
   if (stopping_) return;
   jobs_.push_back(std::move(job));
+  if (jobs_.size() > idle_threads_ && threads_.size() < most_threads_) {
+    threads_.emplace_back([this] { Work(); });
+  }
   work_.NotifyOne();
 }
 
@@ -51,7 +55,9 @@ void WorkerPool::Work() {
     std::function<void()> job;
     {
       MutexLock lock(mu_);
+      ++idle_threads_;
       while (jobs_.empty() && !stopping_) work_.Wait(mu_);
+      --idle_threads_;
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();

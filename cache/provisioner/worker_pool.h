@@ -1,4 +1,6 @@
-// A few threads that work off jobs in the order of their coming. Thread-safe.
+// Threads that work off jobs in the order of their coming, made as jobs come
+// that find none idle. Most jobs wait for a network, which costs a thread no
+// more than its stack. Thread-safe.
 #ifndef CACHE_PROVISIONER_WORKER_POOL_H_
 #define CACHE_PROVISIONER_WORKER_POOL_H_
 
@@ -14,7 +16,7 @@ namespace oneagent {
 
 class WorkerPool {
  public:
-  explicit WorkerPool(int threads);
+  explicit WorkerPool(size_t most_threads);
   // Drops the jobs that have not begun, waits for those that have.
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
@@ -35,7 +37,9 @@ class WorkerPool {
   std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mu_);
   int running_ ABSL_GUARDED_BY(mu_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::vector<std::thread> threads_;  // constant after construction
+  const size_t most_threads_;
+  size_t idle_threads_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace oneagent

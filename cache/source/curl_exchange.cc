@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/durable_file.h"
 #include "base/posix_status.h"
 #include "cache/source/response_reader.h"
@@ -19,6 +20,7 @@ namespace oneagent {
 namespace {
 
 constexpr long kReceiveBuffer = 256 << 10;
+constexpr long kProxyRefuses = 407;
 
 ExchangeResult Outcome(ExchangeResult::Kind kind, absl::Status status) {
   return {.kind = kind, .status = std::move(status)};
@@ -45,6 +47,23 @@ size_t OnBody(char* data, size_t size, size_t count, void* reader) {
 // libcurl calls it about once a second, also while nothing moves.
 int OnTick(void* cancelled, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return (*static_cast<const std::function<bool()>*>(cancelled))() ? 1 : 0;
+}
+
+// As a proxy names them in Proxy-Authenticate.
+std::string SchemeNames(long schemes) {
+  constexpr std::pair<unsigned long, const char*> kNames[] = {
+      {CURLAUTH_BASIC, "Basic"},
+      {CURLAUTH_DIGEST, "Digest"},
+      {CURLAUTH_NTLM, "NTLM"},
+      {CURLAUTH_NEGOTIATE, "Negotiate"},
+      {CURLAUTH_BEARER, "Bearer"}};
+  std::vector<std::string> names;
+  for (const auto& [bit, name] : kNames) {
+    if ((static_cast<unsigned long>(schemes) & bit) != 0) {
+      names.emplace_back(name);
+    }
+  }
+  return names.empty() ? "nothing that is known" : absl::StrJoin(names, ", ");
 }
 
 // The system's bundle, through whatever links lead to it; "" when it has none.
@@ -98,7 +117,11 @@ void CurlSession::SetRequest(const std::string& url, absl::Duration timeout) {
   curl_easy_setopt(curl, CURLOPT_USERAGENT, user_agent_.c_str());
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, kReceiveBuffer);
+  // "identity" is asked for; what is gzip or deflate all the same is decoded.
+  curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "identity");
+  if (file_ != nullptr) {
+    curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, kReceiveBuffer);
+  }
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                    CurlMilliseconds(request_.connect_timeout));
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, CurlMilliseconds(timeout));
@@ -140,13 +163,18 @@ void CurlSession::SetProxy() {
   CURL* const curl = curl_.get();
   // Set even when empty: else libcurl takes the environment's.
   curl_easy_setopt(curl, CURLOPT_PROXY, proxy_.url.c_str());
-  curl_easy_setopt(curl, CURLOPT_NOPROXY, request_.connection.no_proxy.c_str());
+  // Whom the proxy is for was decided before (cache/http/no_proxy.h).
+  curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
   // The API token is the tenant's business, not the proxy's.
   curl_easy_setopt(curl, CURLOPT_HEADEROPT, long{CURLHEADER_SEPARATE});
   curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   if (!proxy_.user.empty()) {
     curl_easy_setopt(curl, CURLOPT_PROXYUSERNAME, proxy_.user.c_str());
     curl_easy_setopt(curl, CURLOPT_PROXYPASSWORD, proxy_.password.c_str());
+    // The safest of these that the proxy offers. Negotiate needs a Kerberos
+    // ticket, which a node's pod has not.
+    curl_easy_setopt(curl, CURLOPT_PROXYAUTH,
+                     long{CURLAUTH_BASIC | CURLAUTH_DIGEST | CURLAUTH_NTLM});
   }
 }
 
@@ -177,7 +205,29 @@ ExchangeResult CurlSession::Run(const std::string& url, bool resume,
   return result;
 }
 
+// Unauthenticated when the proxy itself refused, to a CONNECT or to the
+// request; else OK.
+absl::Status CurlSession::ProxyRefusal(const ResponseReader& reader) const {
+  long connect_code = 0;
+  curl_easy_getinfo(curl_.get(), CURLINFO_HTTP_CONNECTCODE, &connect_code);
+  const bool is_refusal =
+      connect_code == kProxyRefuses || reader.http_status() == kProxyRefuses;
+  if (proxy_.url.empty() || !is_refusal) return absl::OkStatus();
+  long offered = 0;
+  curl_easy_getinfo(curl_.get(), CURLINFO_PROXYAUTH_AVAIL, &offered);
+  return absl::UnauthenticatedError(
+      absl::StrCat("proxy ", proxy_.url, ": HTTP 407: ",
+                   proxy_.user.empty() ? "it wants credentials"
+                                       : "it refuses the credentials",
+                   "; it offers ", SchemeNames(offered),
+                   ", this driver can do Basic, Digest and NTLM"));
+}
+
 ExchangeResult CurlSession::Conclude(int code, ResponseReader& reader) {
+  absl::Status refusal = ProxyRefusal(reader);
+  if (!refusal.ok()) {
+    return Outcome(ExchangeResult::Kind::kFailed, std::move(refusal));
+  }
   switch (reader.verdict()) {
     case ResponseReader::Verdict::kFailed:
       return Outcome(ExchangeResult::Kind::kFailed, reader.failure());

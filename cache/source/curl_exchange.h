@@ -19,9 +19,9 @@ class ResponseReader;
 struct ExchangeResult {
   enum class Kind {
     kAnswer,         // `answer` is complete
-    kBroken,         // `status` says how; another attempt may do
+    kBroken,         // `status` says how; another exchange may do
     kUnusableRange,  // the file cannot be continued by this server
-    kFailed,         // `status` says why; another attempt is no use
+    kFailed,         // `status` says why; another exchange is no use
   };
   Kind kind = Kind::kFailed;
   absl::Status status = absl::OkStatus();
@@ -52,6 +52,7 @@ class CurlSession {
   void SetRequest(const std::string& url, absl::Duration timeout);
   void SetTrust();
   void SetProxy();
+  absl::Status ProxyRefusal(const ResponseReader& reader) const;
   ExchangeResult Conclude(int code, ResponseReader& reader);
 
   const FetchRequest& request_;

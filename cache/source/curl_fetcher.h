@@ -1,20 +1,19 @@
 // Fetcher by libcurl. One instance serves all threads.
 //
-// An attempt is one request with the redirects to its own origin (five at
-// most) and, where the server cannot continue the file, one request for all of
-// it. Between attempts it waits: as long as Retry-After says, at most two
-// minutes, else half a second and doubling, at most 30 s; with jitter, so that
-// the nodes of a cluster do not come back all at once. Waiting never passes
-// the request's timeout.
+// A request is one exchange with the redirects to its own origin (five at most)
+// and, where the server cannot continue the file, one exchange for all of it.
+// It never sleeps. Credentials that proxy or tenant refused (407, 401, 403) are
+// not sent again for half an hour: the refusal is what callers get again.
 #ifndef CACHE_SOURCE_CURL_FETCHER_H_
 #define CACHE_SOURCE_CURL_FETCHER_H_
 
-#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "base/clock.h"
+#include "cache/http/url.h"
 #include "cache/source/fetch.h"
+#include "cache/source/refusals.h"
 
 namespace oneagent {
 
@@ -25,18 +24,22 @@ class CurlFetcher final : public Fetcher {
     std::string url;       // as Connection::proxy
     std::string no_proxy;  // as Connection::no_proxy
   };
-  // `sleep` waits between attempts and may return early (shutdown, tests).
-  CurlFetcher(std::string user_agent, std::function<void(absl::Duration)> sleep,
+  // The clock is borrowed; it says when a refusal is forgotten.
+  CurlFetcher(std::string user_agent, const Clock& clock,
               DefaultProxy default_proxy = {});
 
   absl::StatusOr<FetchResult> Fetch(const FetchRequest& request) override;
 
  private:
-  absl::StatusOr<FetchResult> TryUntilDone(FetchRequest request);
+  absl::StatusOr<FetchResult> Check(FetchRequest request);
+  absl::StatusOr<FetchResult> AskUnlessRefused(const FetchRequest& request,
+                                               const ProxyAddress& proxy);
+  absl::StatusOr<FetchResult> AskOnce(const FetchRequest& request,
+                                      const ProxyAddress& proxy);
 
   const std::string user_agent_;
-  const std::function<void(absl::Duration)> sleep_;
   const DefaultProxy default_proxy_;
+  Refusals refusals_;
 };
 
 }  // namespace oneagent

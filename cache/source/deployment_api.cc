@@ -1,6 +1,7 @@
 #include "cache/source/deployment_api.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,9 +11,14 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
+#include "base/text.h"
+#include "cache/conf/tenant_name.h"
+#include "cache/http/http_header.h"
 #include "cache/http/url.h"
+#include "cache/source/throttle.h"
 #include "proto/deployment.pb.h"
 #include "proto/json.h"
 
@@ -23,7 +29,15 @@ constexpr char kInstallerPath[] = "/v1/deployment/installer/agent/";
 // An agent is 0.4 to 1 GB unpacked; this leaves room to grow.
 constexpr int64_t kMaxAgentBytes = int64_t{4} << 30;
 constexpr int64_t kMaxJsonBytes = 16 << 20;
+// Long enough for a tenant that is busy; one that is silent is asked again.
+constexpr absl::Duration kJsonTimeout = absl::Seconds(30);
+constexpr absl::Duration kJsonStall = absl::Seconds(15);
+constexpr absl::Duration kAgentTimeout = absl::Minutes(15);
+constexpr absl::Duration kAgentStall = absl::Seconds(30);
 constexpr size_t kMaxServerMessage = 500;
+constexpr size_t kMaxPageWords = 100;
+constexpr size_t kMaxToken = 4096;
+constexpr size_t kMaxEndpoints = 64 << 10;
 constexpr size_t kMaxVersionsNamed = 20;
 
 constexpr char kBitness[] = "64";
@@ -60,7 +74,10 @@ absl::StatusOr<FetchRequest> Request(const TenantAccess& access,
   request.headers = {absl::StrCat("Authorization: Api-Token ", token),
                      absl::StrCat("Accept: ", accept)};
   request.connection = access.connection;
+  request.cancelled = access.cancelled;
   request.max_bytes = kMaxJsonBytes;
+  request.timeout = kJsonTimeout;
+  request.stall_timeout = kJsonStall;
   return request;
 }
 
@@ -109,6 +126,42 @@ absl::StatusCode CodeOf(int http_status) {
   return absl::StatusCode::kInvalidArgument;
 }
 
+// "text/html from host: Please wait": no API answers so, but a proxy or a
+// log-in between here and it.
+std::string PageText(const TenantAccess& access, const FetchResult& answer) {
+  std::string words;
+  bool in_tag = false;
+  for (const char c : answer.body) {
+    if (c == '<') in_tag = true;
+    const bool is_gap =
+        in_tag || absl::ascii_isspace(static_cast<unsigned char>(c));
+    if (c == '>') in_tag = false;
+    if (!is_gap) {
+      words.push_back(c);
+    } else if (!words.empty() && words.back() != ' ') {
+      words.push_back(' ');
+    }
+  }
+  const auto type = answer.headers.find("content-type");
+  return absl::StrCat("a page (",
+                      type == answer.headers.end()
+                          ? "no Content-Type"
+                          : ShownText(type->second, kMaxPageWords),
+                      ") from ", HostPortOf(access.api_url).host, ": \"",
+                      CutText(Presentable(access, words), kMaxPageWords), "\"");
+}
+
+absl::Status Throttled(const FetchResult& answer, absl::Status status) {
+  const auto found = answer.headers.find("retry-after");
+  const bool has_time = found != answer.headers.end();
+  if (answer.http_status != 429 && !(has_time && answer.http_status == 503)) {
+    return status;
+  }
+  const std::optional<absl::Duration> asked =
+      has_time ? ParseRetryAfter(found->second, absl::Now()) : std::nullopt;
+  return WithThrottle(std::move(status), asked.value_or(absl::ZeroDuration()));
+}
+
 // OK for 200. A redirect that reaches us led to another host.
 absl::Status CheckAnswer(const TenantAccess& access,
                          const FetchResult& answer) {
@@ -119,16 +172,24 @@ absl::Status CheckAnswer(const TenantAccess& access,
           ? "redirect that is not followed"
           : Presentable(access, ServerMessage(answer.body));
   if (!said.empty()) absl::StrAppend(&message, ": ", said);
-  return absl::Status(CodeOf(answer.http_status), message);
+  if (answer.is_page) absl::StrAppend(&message, ": ", PageText(access, answer));
+  return Throttled(answer, absl::Status(CodeOf(answer.http_status), message));
+}
+
+absl::Status NotJson(const TenantAccess& access, const FetchResult& answer) {
+  std::string message = absl::StrCat(
+      "answer of ", answer.bytes, " bytes is not the JSON that was expected");
+  if (answer.is_page) {
+    absl::StrAppend(&message, " but ", PageText(access, answer));
+  }
+  return absl::InvalidArgumentError(message);
 }
 
 // Protobuf's cause quotes the body, which may hold a tenant token.
-absl::Status ParseBody(const FetchResult& answer,
+absl::Status ParseBody(const TenantAccess& access, const FetchResult& answer,
                        google::protobuf::Message* message) {
   if (ParseJson(answer.body, message).ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("answer of ", answer.bytes,
-                                                 " bytes is not the JSON that "
-                                                 "was expected"));
+  return NotJson(access, answer);
 }
 
 absl::Status GetJson(Fetcher& fetcher, const TenantAccess& access,
@@ -138,7 +199,7 @@ absl::Status GetJson(Fetcher& fetcher, const TenantAccess& access,
                    Request(access, path, parameters, "application/json"));
   ASSIGN_OR_RETURN(const FetchResult answer, fetcher.Fetch(request));
   RETURN_IF_ERROR(CheckAnswer(access, answer));
-  return ParseBody(answer, message);
+  return ParseBody(access, answer, message);
 }
 
 // What may stand as a version in a path and in messages.
@@ -154,18 +215,29 @@ absl::Status CheckVersion(absl::string_view version) {
               : absl::InvalidArgumentError("not an agent version");
 }
 
-absl::StatusOr<ProcessConfig> Checked(const v1::ProcessModuleConfig& config) {
-  if (config.properties().empty()) {
-    return absl::InvalidArgumentError("empty properties");
+bool IsBoundedText(absl::string_view text, size_t most) {
+  return text.size() <= most &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return !absl::ascii_iscntrl(static_cast<unsigned char>(c));
+         });
+}
+
+// It all ends up in files, rows, tables and log lines.
+absl::Status CheckDetails(const ConnectionDetails& details) {
+  if (details.tenant_uuid.empty()) {
+    return absl::InvalidArgumentError("answer without tenantUUID");
   }
-  ProcessConfig result{.revision = config.revision(), .properties = {}};
-  for (const v1::ProcessModuleProperty& property : config.properties()) {
-    result.properties.push_back({.section = property.section(),
-                                 .key = property.key(),
-                                 .value = property.value()});
-    RETURN_IF_ERROR(CheckConfProperty(result.properties.back()));
+  if (!IsTenantName(details.tenant_uuid)) {
+    return absl::InvalidArgumentError("tenantUUID: not a tenant's name");
   }
-  return result;
+  if (!IsBoundedText(details.tenant_token, kMaxToken)) {
+    return absl::InvalidArgumentError("tenantToken: not a token");
+  }
+  if (!IsBoundedText(details.endpoints, kMaxEndpoints)) {
+    return absl::InvalidArgumentError(
+        "communicationEndpoints: not a list of endpoints");
+  }
+  return absl::OkStatus();
 }
 
 std::string NameVersions(std::vector<std::string> versions) {
@@ -234,6 +306,8 @@ absl::StatusOr<FetchResult> DeploymentApi::DownloadAgent(
       "application/octet-stream");
   if (!request.ok()) return Annotate(request.status(), object);
   request->max_bytes = kMaxAgentBytes;
+  request->timeout = kAgentTimeout;
+  request->stall_timeout = kAgentStall;
   request->file = file;
   request->progress = progress;
   absl::StatusOr<FetchResult> answer = fetcher_.Fetch(*request);
@@ -247,7 +321,9 @@ absl::StatusOr<FetchResult> DeploymentApi::DownloadAgent(
     }
   }
   if (!status.ok()) return status;
-  return answer;
+  if (!answer->is_page) return answer;
+  return absl::InvalidArgumentError(
+      absl::StrCat(object, ": not an archive but ", PageText(access, *answer)));
 }
 
 std::string DeploymentApi::AgentUrl(const TenantAccess& access,
@@ -272,17 +348,16 @@ absl::StatusOr<std::optional<ConnectionDetails>> DeploymentApi::ConnectionInfo(
   if (answer->http_status == 400) return std::nullopt;
   v1::ConnectionInfo info;
   absl::Status status = CheckAnswer(access, *answer);
-  if (status.ok()) status = ParseBody(*answer, &info);
-  if (status.ok() && info.tenant_uuid().empty()) {
-    status = absl::InvalidArgumentError("answer without tenantUUID");
-  }
-  if (!status.ok()) return Annotate(status, kObject);
-  return ConnectionDetails{
+  if (status.ok()) status = ParseBody(access, *answer, &info);
+  ConnectionDetails details = {
       .tenant_uuid = info.tenant_uuid(),
       .tenant_token = info.tenant_token(),
       .endpoints = info.formatted_communication_endpoints().empty()
-                       ? absl::StrJoin(info.communication_endpoints(), ",")
+                       ? absl::StrJoin(info.communication_endpoints(), ";")
                        : info.formatted_communication_endpoints()};
+  if (status.ok()) status = CheckDetails(details);
+  if (!status.ok()) return Annotate(status, kObject);
+  return details;
 }
 
 absl::StatusOr<std::optional<ProcessConfig>> DeploymentApi::GetProcessConfig(
@@ -298,27 +373,15 @@ absl::StatusOr<std::optional<ProcessConfig>> DeploymentApi::GetProcessConfig(
   if (answer->http_status == 304 || answer->http_status == 404) {
     return std::nullopt;
   }
-  v1::ProcessModuleConfig config;
-  absl::Status status = CheckAnswer(access, *answer);
-  if (status.ok()) status = ParseBody(*answer, &config);
+  const absl::Status status = CheckAnswer(access, *answer);
   if (!status.ok()) return Annotate(status, kObject);
-  if (config.revision() == 0 && config.properties().empty()) {
-    return std::nullopt;
-  }
-  absl::StatusOr<ProcessConfig> result = Checked(config);
+  if (answer->is_page) return Annotate(NotJson(access, *answer), kObject);
+  if (IsEmptyProcessConfig(answer->body)) return std::nullopt;
+  absl::StatusOr<ProcessConfig> result = ParseProcessConfig(answer->body);
   if (result.ok()) return *std::move(result);
   // It names the property, and names come from the server too.
   return absl::InvalidArgumentError(absl::StrCat(
       kObject, ": ", Presentable(access, result.status().message())));
-}
-
-absl::StatusOr<ProcessConfig> ParseProcessConfig(absl::string_view json) {
-  v1::ProcessModuleConfig config;
-  // Protobuf's cause quotes the text, which may hold a tenant token.
-  if (!ParseJson(json, &config).ok()) {
-    return absl::InvalidArgumentError("not the JSON that was expected");
-  }
-  return Checked(config);
 }
 
 }  // namespace oneagent

@@ -11,17 +11,19 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "cache/conf/process_conf.h"
 #include "cache/source/fetch.h"
+#include "cache/source/process_config.h"
 
 namespace oneagent {
 
 struct TenantAccess {
   std::string api_url;  // https://<host>/api or https://<host>/e/<id>/api
-  std::string token;    // paasToken, or apiToken; never logged
+  std::string token;    // apiToken, or paasToken; never logged
   std::string network_zone;
   std::string host_group;
   Connection connection;
+  // As FetchRequest::cancelled.
+  std::function<bool()> cancelled = {};
 };
 
 // Architecture and flavor as the API names them, for this program's own
@@ -35,23 +37,12 @@ Platform ThisPlatform();
 struct ConnectionDetails {
   std::string tenant_uuid;
   std::string tenant_token;
-  std::string endpoints;  // as the API formats them, else comma-separated
+  // As the API formats them, else with semicolons between them; empty for a
+  // network zone without an ActiveGate.
+  std::string endpoints;
 
   bool operator==(const ConnectionDetails&) const = default;
 };
-
-struct ProcessConfig {
-  int64_t revision = 0;
-  std::vector<ConfProperty> properties;
-
-  bool operator==(const ProcessConfig&) const = default;
-};
-
-// The JSON that processmoduleconfig answers. InvalidArgument when it is
-// something else, a property does not pass CheckConfProperty, or there is none
-// (taking that for a configuration would wipe the one that is there). No value
-// is in the message.
-absl::StatusOr<ProcessConfig> ParseProcessConfig(absl::string_view json);
 
 class DeploymentApi {
  public:
@@ -60,9 +51,11 @@ class DeploymentApi {
 
   // Errors of every call, naming the call and the server's own message, never
   // the token: PermissionDenied 401, 403; NotFound 404; Unavailable 429 and
-  // 5xx (after the fetcher's retries); InvalidArgument for other refusals, for
-  // a body that is not what it should be, and for a token that cannot stand in
-  // a header; else the fetcher's own.
+  // 5xx, with ThrottleOf (throttle.h) for 429 and what has a Retry-After;
+  // InvalidArgument for other refusals, for a body that is not what it should
+  // be (of a page, its first words), and for a token that cannot stand in a
+  // header; else the fetcher's own. What tenants say of themselves is bounded
+  // and without control characters.
   absl::StatusOr<std::string> LatestVersion(const TenantAccess& access,
                                             const Platform& platform);
   absl::StatusOr<std::vector<std::string>> AvailableVersions(

@@ -34,9 +34,10 @@ struct FetchRequest {
   // Range request (with If-Range where an ETag is known: it is kept with the
   // file, as an extended attribute) and started anew when the server does not
   // honour it. After an error the file is left to be continued, but emptied
-  // when it outgrew max_bytes. Else the body is kept in memory.
+  // when it outgrew max_bytes. Else the body is kept in memory. A page for a
+  // browser, which stands where a proxy or a log-in is in the way, never goes
+  // to the file: `is_page` of the result.
   std::string file;
-  int attempts = 4;  // including the first; backoff with jitter, Retry-After
   // May be empty. Of a file, with what was there before; total 0: unknown.
   std::function<void(int64_t done, int64_t total)> progress;
   // Asked before each attempt and at least once a second on the fetching
@@ -50,17 +51,20 @@ struct FetchResult {
   std::map<std::string, std::string> headers;  // names in lower case
   int64_t bytes = 0;                           // size of body or file
   std::string sha256;                          // hex of body or file
+  bool is_page = false;  // HTML, by its Content-Type or its first character
 };
 
 class Fetcher {
  public:
   virtual ~Fetcher() = default;
 
-  // Any HTTP answer is a result, also 3xx, 4xx and 5xx (with the first MiB of
-  // the body in memory, never in the file); 429, 502, 503, 504 and broken
-  // connections were tried `attempts` times, as far as the timeout allowed.
+  // Any HTTP answer but a proxy's 407 is a result, also 3xx, 4xx and 5xx (with
+  // the first MiB of the body in memory, never in the file). Nothing is waited
+  // for but the network: when to try again is the caller's to decide. A file
+  // that broke off is asked for anew as long as that brings more of it.
   // Errors, all naming the URL without its query:
   // Unavailable no answer (DNS, connection, TLS, stall, cut);
+  // Unauthenticated the proxy refuses the credentials, or wants some;
   // DeadlineExceeded; ResourceExhausted larger than max_bytes, or disk full;
   // InvalidArgument malformed URL, proxy, header or trusted_cas, credentials
   // in the URL, or a scheme that is not http(s); Internal a file that cannot

@@ -28,9 +28,14 @@ bool ResponseReader::OnHeaderLine(absl::string_view line) {
     return Check(absl::ResourceExhaustedError(absl::StrCat(
         "response header larger than ", kMaxHeaderBytes, " bytes")));
   }
-  if (in_body_) return true;  // a trailer; none of them counts
   const absl::string_view text = absl::StripAsciiWhitespace(line);
-  if (absl::StartsWith(text, "HTTP/")) {
+  const bool is_status = absl::StartsWith(text, "HTTP/");
+  // libcurl answers a proxy's 407 by itself; what follows is the next response.
+  const bool is_next = in_body_ && is_status && status_ == 407;
+  if (in_body_ && !is_next) return true;  // a trailer; none of them counts
+  if (is_status) {
+    in_body_ = false;
+    body_.clear();
     headers_.clear();
     const size_t blank = text.find(' ');
     status_ = 0;
@@ -58,10 +63,24 @@ bool ResponseReader::OnHeadersComplete() {
   return true;
 }
 
+// A page is read as a refusal is: for its words.
+void ResponseReader::KeepInMemory() {
+  is_page_ = true;
+  to_file_ = false;
+  body_limit_ = kMaxRefusalBody;
+}
+
 bool ResponseReader::BeginFile() {
+  if (IsPageType(Header("content-type"))) {
+    KeepInMemory();
+    return true;
+  }
   const int64_t length = ContentLength();
   if (length > request_.max_bytes) return TooLarge();
-  if (!Check(file_->Restart(Header("etag")))) return false;
+  // An ETag of encoded bytes says nothing about those in the file.
+  const absl::string_view etag =
+      IsEncoded() ? absl::string_view() : Header("etag");
+  if (!Check(file_->Restart(etag))) return false;
   to_file_ = true;
   total_ = std::max<int64_t>(0, length);
   ReportProgress();
@@ -76,7 +95,8 @@ bool ResponseReader::ContinueFile() {
   const absl::string_view etag = StrongETag(Header("etag"));
   const bool other =
       !etag.empty() && !file_->etag().empty() && etag != file_->etag();
-  if (!range.has_value() || range->first != file_->size() || other) {
+  if (!range.has_value() || range->first != file_->size() || other ||
+      IsEncoded()) {
     return Stop(Verdict::kUnusableRange);
   }
   to_file_ = true;
@@ -105,6 +125,10 @@ bool ResponseReader::CheckNothingIsLeft() {
 
 bool ResponseReader::OnBody(absl::string_view bytes) {
   const int64_t size = static_cast<int64_t>(bytes.size());
+  // No archive begins like this, whatever its Content-Type says.
+  if (to_file_ && file_->size() == 0 && absl::StartsWith(bytes, "<")) {
+    KeepInMemory();
+  }
   if (to_file_) {
     if (status_ == 416) return true;  // some page about it
     if (size > request_.max_bytes - file_->size()) return TooLarge();
@@ -113,7 +137,7 @@ bool ResponseReader::OnBody(absl::string_view bytes) {
     return true;
   }
   const int64_t room = body_limit_ - static_cast<int64_t>(body_.size());
-  if (size > room && IsSuccess(status_)) return TooLarge();
+  if (size > room && IsSuccess(status_) && !is_page_) return TooLarge();
   body_.append(bytes.data(), static_cast<size_t>(std::min(size, room)));
   return size <= room || Stop(Verdict::kEnough);
 }
@@ -121,8 +145,11 @@ bool ResponseReader::OnBody(absl::string_view bytes) {
 absl::StatusOr<FetchResult> ResponseReader::Finish() {
   FetchResult result;
   result.http_status = status_;
+  const std::string result_type(Header("content-type"));
   result.headers = std::move(headers_);
   if (!to_file_) {
+    result.is_page = is_page_ || IsPageType(result_type) ||
+                     absl::StartsWith(absl::StripAsciiWhitespace(body_), "<");
     result.bytes = static_cast<int64_t>(body_.size());
     result.sha256 = Sha256Hex(body_);
     result.body = std::move(body_);
@@ -165,7 +192,13 @@ absl::string_view ResponseReader::Header(const std::string& name) const {
   return found == headers_.end() ? absl::string_view() : found->second;
 }
 
+bool ResponseReader::IsEncoded() const {
+  const absl::string_view encoding = Header("content-encoding");
+  return !encoding.empty() && !absl::EqualsIgnoreCase(encoding, "identity");
+}
+
 int64_t ResponseReader::ContentLength() const {
+  if (IsEncoded()) return -1;
   int64_t length = -1;
   return absl::SimpleAtoi(Header("content-length"), &length) ? length : -1;
 }

@@ -38,6 +38,7 @@ class ResponseReader {
   bool OnBody(absl::string_view bytes);
 
   Verdict verdict() const { return verdict_; }
+  int http_status() const { return status_; }  // 0: none has come
   const absl::Status& failure() const { return failure_; }
 
   // The answer, once everything has come. A file that is complete has status
@@ -47,6 +48,7 @@ class ResponseReader {
  private:
   bool OnHeadersComplete();
   bool BeginFile();
+  void KeepInMemory();
   bool ContinueFile();
   bool CheckNothingIsLeft();
   bool Stop(Verdict verdict);
@@ -55,7 +57,9 @@ class ResponseReader {
   void ReportProgress() const;
   // Empty when there is none.
   absl::string_view Header(const std::string& name) const;
-  int64_t ContentLength() const;  // -1: unknown
+  // Of what OnBody gets, which is decoded; -1: unknown.
+  int64_t ContentLength() const;
+  bool IsEncoded() const;
 
   const FetchRequest& request_;
   DownloadFile* const file_;
@@ -68,6 +72,7 @@ class ResponseReader {
   std::map<std::string, std::string> headers_;
   bool in_body_ = false;  // header lines are trailers now
   bool to_file_ = false;
+  bool is_page_ = false;
   int64_t total_ = 0;  // size of the whole file; 0: unknown
   int64_t body_limit_ = 0;
   std::string body_;

@@ -47,8 +47,10 @@ void Pump(int a, int b, int stop) {
 
 }  // namespace
 
-LoopbackProxy::LoopbackProxy(std::string credentials)
+LoopbackProxy::LoopbackProxy(std::string credentials,
+                             std::vector<std::string> offers)
     : credentials_(std::move(credentials)),
+      offers_(std::move(offers)),
       acceptor_([this](UniqueFd client) { Serve(std::move(client)); }) {}
 
 std::vector<std::string> LoopbackProxy::Requests() const {
@@ -67,10 +69,13 @@ void LoopbackProxy::Serve(UniqueFd client) {
       !absl::StrContains(head,
                          absl::StrCat("Proxy-Authorization: Basic ",
                                       absl::Base64Escape(credentials_)))) {
+    std::string refusal = "HTTP/1.1 407 Proxy Authentication Required\r\n";
+    for (const std::string& offer : offers_) {
+      absl::StrAppend(&refusal, "Proxy-Authenticate: ", offer, "\r\n");
+    }
     SendAll(client.get(),
-            "HTTP/1.1 407 Proxy Authentication Required\r\n"
-            "Proxy-Authenticate: Basic realm=\"test\"\r\n"
-            "Content-Length: 0\r\nConnection: close\r\n\r\n");
+            absl::StrCat(refusal,
+                         "Content-Length: 0\r\nConnection: close\r\n\r\n"));
     return;
   }
   // "CONNECT host:port HTTP/1.1" or "GET http://host:port/path HTTP/1.1".

@@ -15,8 +15,11 @@ namespace oneagent {
 
 class LoopbackProxy {
  public:
-  // `credentials` "user:password"; empty: none are asked for.
-  explicit LoopbackProxy(std::string credentials = "");
+  // `credentials` "user:password"; empty: none are asked for. `offers` are the
+  // Proxy-Authenticate headers of its refusals; it understands Basic alone.
+  explicit LoopbackProxy(std::string credentials = "",
+                         std::vector<std::string> offers = {
+                             "Basic realm=\"test\""});
 
   int port() const { return acceptor_.port(); }
   // What clients sent to the proxy itself: the first line and the headers.
@@ -26,6 +29,7 @@ class LoopbackProxy {
   void Serve(UniqueFd client);
 
   const std::string credentials_;
+  const std::vector<std::string> offers_;
   mutable Mutex mu_;
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mu_);
   LoopbackAcceptor acceptor_;  // last: uses all of the above

@@ -252,6 +252,9 @@ void TenantApiServer::Handle(const httplib::Request& request,
   }
   if (turn.faulty && kind == Fault::Kind::kBody) {
     response.status = turn.fault.status;
+    if (!turn.fault.content_encoding.empty()) {
+      response.set_header("Content-Encoding", turn.fault.content_encoding);
+    }
     return Stream(turn.fault.body, turn, /*is_archive=*/false, response);
   }
   if (turn.faulty && kind == Fault::Kind::kHugeHeader) {
@@ -362,9 +365,12 @@ void TenantApiServer::Stream(std::string content, const Turn& turn,
       rate > 0 ? std::clamp<size_t>(static_cast<size_t>(rate / 50), 1, kChunk)
                : kChunk;
   auto shared = std::make_shared<const std::string>(std::move(content));
+  const std::string type = turn.faulty && !turn.fault.content_type.empty()
+                               ? turn.fault.content_type
+                               : "application/octet-stream";
   response.set_content_provider(
-      "application/octet-stream", [this, shared, end, cut, stall, rate, chunk](
-                                      size_t offset, httplib::DataSink& sink) {
+      type, [this, shared, end, cut, stall, rate, chunk](
+                size_t offset, httplib::DataSink& sink) {
         if (offset >= end) {
           if (stall) WaitForEnd();
           if (cut || stall) return false;

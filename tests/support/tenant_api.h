@@ -87,6 +87,8 @@ struct Fault {
   int64_t after_bytes = 0;
   std::string body = {};
   std::string location = {};
+  std::string content_type = {};      // kBody's, when not empty
+  std::string content_encoding = {};  // likewise
 
   static Fault Status(int status, std::string retry_after = "", int times = 1);
   static Fault Cut(int64_t after_bytes, int times = 1);

@@ -226,6 +226,17 @@ TEST(DiagnoseTest, NamesTenantsThatDoNotMatchTheirRecords) {
          it.index.tenants[0].reason = "401 from the tenant";
          it.disk.tenants.at("prod")->state = TenantState::kFailed;
        }},
+      {"tenant-waiting tenants/prod",
+       [](NodeFacts& it) {
+         it.index.tenants[0].state = TenantState::kWaiting;
+         it.index.tenants[0].reason = "Secret default/prod: not found (tokens)";
+         it.index.tenants[0].updated_at = it.now - absl::Minutes(11);
+         it.disk.tenants.at("prod")->state = TenantState::kWaiting;
+       }},
+      {"dynakubes-unknown tenants",
+       [](NodeFacts& it) {
+         it.index.source_trouble = "nothing is collected while …";
+       }},
   });
 }
 

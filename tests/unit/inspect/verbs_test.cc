@@ -80,6 +80,10 @@ TEST_F(VerbsTest, SayWhatIsOldOfTheTenants) {
   EXPECT_THAT(node_.Run({"tenants"}).out,
               HasSubstr("\nas last known, DynaKubes cannot be listed: "
                         "no\\x1b answer; since 10:00\n"));
+  ASSERT_OK(node_.index().SetSourceTrouble("nothing is collected while x"));
+  EXPECT_THAT(node_.Run({"tenants"}).out,
+              HasSubstr("\nnothing is collected while x\n"));
+  ASSERT_OK(node_.index().SetSourceTrouble("no answer; since 10:00"));
   EXPECT_THAT(Json({"tenants"})["sourceTrouble"].string_value(),
               HasSubstr("since 10:00"));
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "tests/unit/kube/api_source_fixture.h"
 
 namespace oneagent {
@@ -68,16 +69,19 @@ TEST_F(ApiSourceTest, ReadsWhatADynaKubeRefersToAndNothingElse) {
   api_.Put(kSecretsPath,
            SecretJson("demo-oneagent-tenant-secret", "tenant-token", "TT"));
   api_.Put(kSecretsPath, SecretJson("proxy", "proxy", "http://p:3128"));
-  api_.Put(kConfigMapsPath,
-           R"({"metadata":{"namespace":"dynatrace","name":"cas"},)"
-           R"("data":{"certs":"PEM"}})");
+  const std::string pem = MakeSelfSigned().pem;
+  api_.Put(
+      kConfigMapsPath,
+      absl::StrCat(R"({"metadata":{"namespace":"dynatrace","name":"cas"},)",
+                   R"("data":{"certs":")",
+                   absl::StrReplaceAll(pem, {{"\n", "\\n"}}), "\"}}"));
   Open();
   const State state = source_->List();
   ASSERT_OK_AND_ASSIGN(const DesiredTenant desired, Desired(state, "demo"));
   EXPECT_EQ(desired.api_token, "TOKEN");
   EXPECT_EQ(desired.tenant_token, "TT");
   EXPECT_EQ(desired.proxy, "http://p:3128");
-  EXPECT_EQ(desired.trusted_cas, "PEM");
+  EXPECT_EQ(desired.trusted_cas, pem);
   EXPECT_EQ(state->secrets.size(), 3u);
   WaitForWatches(6);
   for (const KubeRequest& request : api_.Requests()) {

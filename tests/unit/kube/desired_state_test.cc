@@ -4,7 +4,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "cache/kube/manifest_reader.h"
+#include "tests/support/self_signed.h"
 #include "tests/support/status_matchers.h"
 
 namespace oneagent {
@@ -37,6 +39,7 @@ absl::StatusOr<DesiredTenant> Desired(const std::string& text) {
 }
 
 TEST(DesiredStateTest, TakesEverythingFromWhereItStands) {
+  const std::string pem = MakeSelfSigned().pem;
   const auto desired = Desired(
       Prod(R"(  tokens: keys
   skipCertCheck: true
@@ -65,8 +68,8 @@ status:
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: prod-pmc-secret}, stringData: {ruxitagentproc.conf: '{"revision": 1}'}}
 ---
-{apiVersion: v1, kind: ConfigMap, metadata: {name: cas}, data: {certs: PEM}}
-)");
+{apiVersion: v1, kind: ConfigMap, metadata: {name: cas}, data: {certs: ")" +
+      absl::StrReplaceAll(pem, {{"\n", "\\n"}}) + "\"}}\n");
   DesiredTenant want;
   want.dynakube = "prod";
   want.namespace_name = "default";
@@ -74,7 +77,8 @@ status:
   want.version = "1.2.2.2-2";
   want.image = "img";
   want.api_url = "https://t.example/api";
-  want.api_token = "P";
+  want.api_token = "A";
+  want.other_token = "P";
   want.tenant_uuid = "abc";
   want.tenant_token = "TT";
   want.endpoints = "https://e";
@@ -83,7 +87,7 @@ status:
   want.proxy = "http://u:p@x:1";
   want.no_proxy = "a,b";
   want.agent_ignores_proxy = true;
-  want.trusted_cas = "PEM";
+  want.trusted_cas = pem;
   want.skip_cert_check = true;
   want.max_attempts = 7;
   want.process_config = R"({"revision": 1})";
@@ -202,18 +206,22 @@ INSTANTIATE_TEST_SUITE_P(
                     PauseCase{"endless", "", "2147483647", absl::Hours(24)}),
     [](const auto& test) { return test.param.name; });
 
+constexpr absl::StatusCode kMayCome = absl::StatusCode::kFailedPrecondition;
+constexpr absl::StatusCode kUnusable = absl::StatusCode::kInvalidArgument;
+
 struct CauseCase {
   std::string name;
   std::string manifests;
   std::string cause;
+  absl::StatusCode code = kMayCome;
 };
 void PrintTo(const CauseCase& c, std::ostream* out) { *out << c.name; }
 class CauseTest : public testing::TestWithParam<CauseCase> {};
 
 TEST_P(CauseTest, NamesObjectFieldAndCauseButNoSecret) {
   const auto desired = Desired(GetParam().manifests);
-  EXPECT_THAT(desired, StatusIs(absl::StatusCode::kFailedPrecondition,
-                                testing::Eq(GetParam().cause)));
+  EXPECT_THAT(desired,
+              StatusIs(GetParam().code, testing::Eq(GetParam().cause)));
   EXPECT_THAT(std::string(desired.status().message()),
               Not(HasSubstr("hunter2")));
 }
@@ -233,29 +241,36 @@ INSTANTIATE_TEST_SUITE_P(
                   "Secret dynatrace/prod: not found (tokens)"},
         CauseCase{"noKey",
                   Prod(kCloudNative) + Secret("prod", "other: hunter2"),
-                  "Secret default/prod: no key paasToken or apiToken"},
+                  "Secret default/prod: no key apiToken or paasToken"},
         CauseCase{"tokenWithALineBreak",
                   Prod(kCloudNative) +
                       Secret("prod", "apiToken: \"hunter2\\r\\nHost: x\""),
                   "Secret default/prod: the token holds blanks or control "
-                  "characters"},
+                  "characters",
+                  kUnusable},
         CauseCase{"noApiUrl",
                   absl::StrCat("apiVersion: dynatrace.com/v1beta6\nkind: "
                                "DynaKube\nmetadata: {name: prod}\nspec:\n",
                                kCloudNative, kToken),
-                  "spec.apiUrl: missing"},
+                  "spec.apiUrl: missing", kUnusable},
         CauseCase{"strangeApiUrl",
                   absl::StrCat("apiVersion: dynatrace.com/v1beta6\nkind: "
                                "DynaKube\nmetadata: {name: prod}\nspec:\n  "
                                "apiUrl: file:///etc/passwd\n",
                                kCloudNative, kToken),
-                  "spec.apiUrl: neither https:// nor http://"},
+                  "spec.apiUrl: URL is neither http nor https", kUnusable},
+        CauseCase{"apiUrlWithoutAHost",
+                  absl::StrCat("apiVersion: dynatrace.com/v1beta6\nkind: "
+                               "DynaKube\nmetadata: {name: prod}\nspec:\n  "
+                               "apiUrl: http:///api\n",
+                               kCloudNative, kToken),
+                  "spec.apiUrl: URL without a host", kUnusable},
         CauseCase{"apiUrlWithCredentials",
                   absl::StrCat("apiVersion: dynatrace.com/v1beta6\nkind: "
                                "DynaKube\nmetadata: {name: prod}\nspec:\n  "
                                "apiUrl: https://u:hunter2@h/api\n",
                                kCloudNative, kToken),
-                  "spec.apiUrl: not a plain URL of an API"},
+                  "spec.apiUrl: URL carries credentials", kUnusable},
         CauseCase{
             "noProxySecret",
             Prod(absl::StrCat("  proxy: {valueFrom: px}\n", kCloudNative)) +
@@ -280,8 +295,93 @@ INSTANTIATE_TEST_SUITE_P(
                   Prod("  oneAgent: {cloudNativeFullStack: {version: "
                        "../../x}}\n") +
                       kToken,
-                  "spec.oneAgent version: not an agent version"}),
+                  "spec.oneAgent version: not an agent version", kUnusable},
+        CauseCase{
+            "tenantOfTooManyWords",
+            Prod(absl::StrCat(kCloudNative,
+                              "status:\n  oneAgent: {connectionInfoStatus: "
+                              "{tenantUUID: 'a b'}}\n")) +
+                kToken,
+            "status.oneAgent.connectionInfoStatus.tenantUUID: not a "
+            "tenant's name",
+            kUnusable}),
     [](const auto& test) { return test.param.name; });
+
+TEST(DesiredStateTest, ABrokenSecretIsNotSaidToBeMissing) {
+  const std::string dynakube = Prod(kCloudNative);
+  for (const auto& [data, cause] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"apiToken: '!hunter2!'",
+            "Secret default/prod: data.apiToken: "
+            "not base64"},
+           {"apiToken: [5]", "Secret default/prod: "}}) {
+    ManifestReader reader;
+    reader.Add("m.yaml",
+               absl::StrCat(dynakube,
+                            "---\napiVersion: v1\nkind: Secret\nmetadata: "
+                            "{name: prod}\ndata: {",
+                            data, "}\n"));
+    const ClusterState state = std::move(reader).Finish();
+    ASSERT_EQ(state.dynakubes.size(), 1u);
+    EXPECT_THAT(DesiredTenantOf(state.dynakubes[0], state),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         testing::AllOf(testing::StartsWith(cause),
+                                        Not(HasSubstr("not found")),
+                                        Not(HasSubstr("hunter2")))));
+  }
+}
+
+TEST(DesiredStateTest, AnOldPaasTokenDoesNotHideTheNewApiToken) {
+  const auto only = [](const std::string& data) {
+    return Desired(Prod(kCloudNative) + Secret("prod", data));
+  };
+  EXPECT_EQ(only("apiToken: new, paasToken: old")->api_token, "new");
+  EXPECT_EQ(only("apiToken: new, paasToken: old")->other_token, "old");
+  EXPECT_EQ(only("paasToken: old")->api_token, "old");
+  EXPECT_EQ(only("paasToken: old")->other_token, "");
+  EXPECT_EQ(only("apiToken: same, paasToken: same")->other_token, "");
+}
+
+TEST(DesiredStateTest, OneBrokenCertificateIsLeftOutByNumber) {
+  const std::string pem = MakeSelfSigned().pem;
+  const auto with = [&](const std::string& certs) {
+    return Desired(
+        Prod(absl::StrCat("  trustedCAs: cas\n", kCloudNative)) + kToken +
+        "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: cas}, data: "
+        "{certs: \"" +
+        absl::StrReplaceAll(certs, {{"\n", "\\n"}}) + "\"}}\n");
+  };
+  const auto desired =
+      with("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n" + pem);
+  ASSERT_OK(desired);
+  EXPECT_EQ(desired->trusted_cas, pem);
+  EXPECT_THAT(desired->remarks,
+              testing::ElementsAre("ConfigMap default/cas: certs: left out: "
+                                   "block 1 is not base64"));
+  EXPECT_THAT(with("no certificate"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "ConfigMap default/cas: certs: no BEGIN CERTIFICATE in "
+                       "it"));
+}
+
+TEST(DesiredStateTest, EveryTouchOfAnObjectChangesTheDigest) {
+  const auto digest = [](const std::string& text) {
+    ManifestReader reader;
+    reader.Add("m.yaml", text);
+    const ClusterState state = std::move(reader).Finish();
+    return SourceDigest(state.dynakubes.at(0), state);
+  };
+  const std::string before = digest(Prod(kCloudNative) + kToken);
+  EXPECT_EQ(digest(Prod(kCloudNative) + kToken), before);
+  EXPECT_NE(
+      digest(Prod(kCloudNative, ", annotations: {touched: '1'}") + kToken),
+      before);
+  EXPECT_NE(digest(Prod(kCloudNative)), before);
+  EXPECT_NE(digest(Prod(kCloudNative) + Secret("prod", "apiToken: other")),
+            before);
+  EXPECT_EQ(digest(Prod(kCloudNative) + kToken + Secret("else", "a: b")),
+            before);
+}
 
 TEST(DesiredStateTest, WithoutAnAgentTokensMayBeMissing) {
   EXPECT_OK(Desired(Prod("  oneAgent: {hostMonitoring: {}}\n")));

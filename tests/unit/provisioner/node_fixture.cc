@@ -124,7 +124,7 @@ NodeUnderTest::NodeUnderTest(const std::string& data_dir,
                              CacheObserver& observer, CollectionLimits limits)
     : index(OpenIndex(data_dir)),
       source(OrDie(ManifestDir::Open(manifests))),
-      fetcher("under-test", [](absl::Duration) {}),
+      fetcher("under-test", clock),
       api(fetcher),
       store(Layout(data_dir), *index, clock, kNodeBootId),
       book(Layout(data_dir), *index),

@@ -151,10 +151,12 @@ TEST_F(ProcessConfigTest, ADamagedCopyOfTheOperatorsIsNamedAndWaitedFor) {
   EXPECT_EQ(Row("prod").reason, absl::StrCat(object, "empty properties"));
   PutManifest("pmc.yaml",
               ProcessConfigSecret(R"({"properties": [{"section": "general", )"
-                                  R"("key": "k", "value": "hunter2\n"}]})"));
+                                  R"("key": "a b", "value": "hunter2"}]})"));
   Settle();
   EXPECT_EQ(Row("prod").reason,
-            absl::StrCat(object, "property general.k: control character"));
+            absl::StrCat(object,
+                         "no usable properties: property general.a b: "
+                         "blank in the key"));
   EXPECT_THAT(observer_.Everything(), Not(HasSubstr("hunter2")));
 }
 

@@ -118,9 +118,10 @@ TEST_F(ReconcileTest, DynaKubesThatComeTogetherShareOneDownload) {
 TEST_F(ReconcileTest, WhoComesLateToADownloadFindsItsAgent) {
   std::atomic<int> comers = 0;
   ArmFailpoint("download:0", [&] {
-    if (comers++ == 0) return;
+    const bool is_first = comers++ == 0;
     const absl::Time end = absl::Now() + absl::Seconds(20);
     while (absl::Now() < end) {
+      if (is_first && comers == 2) return;
       const auto names = ListDirectory(layout_.AgentsDir());
       if (names.ok() && names->size() == 2) break;  // tree and manifest
       std::this_thread::yield();
@@ -200,6 +201,7 @@ TEST_P(FailureTest, KeepsWhatPodsGetAndSaysWhy) {
 
   PutDynaKube("prod", Version(kOne));
   server_.Update([](ServedTenant& tenant) { tenant.token = kTenantApiToken; });
+  clock_.Advance(Refusals::kPause);
   Settle();
   EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
 }
@@ -245,12 +247,106 @@ INSTANTIATE_TEST_SUITE_P(Failures, FailureTest,
                          testing::ValuesIn(FailureCases()),
                          [](const auto& test) { return test.param.name; });
 
+TEST_F(ReconcileTest, AThrottlingTenantIsWaitedForAndSaysUntilWhen) {
+  server_.AddFault("", Fault::Status(429, "1800", /*times=*/-1));
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kWaiting);
+  EXPECT_THAT(Row("prod").reason,
+              AllOf(testing::StartsWith("throttled until "),
+                    HasSubstr("connection info: HTTP 429")));
+  const std::vector<ReconcileReport> reports = observer_.Reports();
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_GE(reports[0].pause, absl::Minutes(30));
+  EXPECT_LE(reports[0].pause, absl::Minutes(33));
+}
+
+TEST_F(ReconcileTest, ASilentTenantIsSeenToBeWaitedFor) {
+  std::atomic<bool> is_seen = false;
+  server_.SetHook([&](const SeenRequest&) {
+    if (is_seen) return;
+    const TenantRow row = Row("prod");
+    EXPECT_EQ(row.state, TenantState::kWaiting);
+    EXPECT_THAT(row.reason, HasSubstr("connecting to http://127.0.0.1"));
+    is_seen = true;
+  });
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_TRUE(is_seen);
+  EXPECT_EQ(Row("prod").reason, "");
+  server_.SetHook(nullptr);
+}
+
+TEST_F(ReconcileTest, TheOtherTokenIsTriedOnceAndThatIsSaid) {
+  PutManifest(
+      "prod.yaml",
+      absl::StrCat("apiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
+                   "metadata: {name: prod}\nspec:\n  apiUrl: ",
+                   server_.api_url(),
+                   "\n  oneAgent: {cloudNativeFullStack: {}}\n---\n"
+                   "apiVersion: v1\nkind: Secret\nmetadata: {name: prod}\n"
+                   "stringData: {apiToken: refused, paasToken: ",
+                   kTenantApiToken, "}\n"));
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+  EXPECT_EQ(
+      Row("prod").reason,
+      "the tenant refuses apiToken, paasToken of the same Secret is used");
+  const auto refused = [this] {
+    int count = 0;
+    for (const SeenRequest& request : server_.Requests()) {
+      count += request.Header("authorization") == "Api-Token refused" ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_EQ(refused(), 1);
+  clock_.Advance(absl::Minutes(5));
+  Settle();
+  EXPECT_EQ(refused(), 1);
+}
+
+TEST_F(ReconcileTest, AZoneWithoutEndpointsInstallsWithoutAServerAddress) {
+  server_.Update([](ServedTenant& tenant) { tenant.endpoints.clear(); });
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+  EXPECT_THAT(Row("prod").reason, HasSubstr("no communication endpoints"));
+  EXPECT_THAT(Conf("prod"), AllOf(HasSubstr("tenant abc12345\n"),
+                                  Not(HasSubstr("serverAddress"))));
+}
+
+TEST_F(ReconcileTest, AnOddPropertyIsNamedAndTheOthersAreApplied) {
+  server_.Update([](ServedTenant& tenant) {
+    tenant.properties = {{"general", "good", "yes"}, {"", "odd", "x"}};
+  });
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+  EXPECT_EQ(Row("prod").reason,
+            "process module config: left out: property .odd: empty section");
+  EXPECT_THAT(Conf("prod"), HasSubstr("good yes\n"));
+}
+
+TEST_F(ReconcileTest, AnAgentThatCannotBeCommittedIsNotSaidToBeInstalled) {
+  server_.Update([](ServedTenant& tenant) {
+    std::string& zip = tenant.agents[kOne].bytes;
+    zip.resize(zip.size() / 2);
+  });
+  PutDynaKube("prod");
+  Settle();
+  const std::vector<ReconcileReport> reports = observer_.Reports();
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports[0].row.state, TenantState::kFailed);
+  EXPECT_FALSE(reports[0].installed);
+}
+
 TEST_F(ReconcileTest, AZipWithoutDirectoryEntriesInstalls) {
   server_.Update([](ServedTenant& tenant) {
-    tenant.agents[kTwo].bytes = ArchiveBuilder()
-                                    .File("agent/lib64/lib.so", "elf", 0755)
-                                    .File("agent/version", kTwo)
-                                    .Build(ArchiveFormat::kZip);
+    tenant.agents[kTwo].bytes =
+        ArchiveBuilder()
+            .File("agent/lib64/liboneagentproc.so", "elf", 0755)
+            .File("agent/version", kTwo)
+            .Build(ArchiveFormat::kZip);
   });
   PutDynaKube("prod", Version(kTwo));
   Settle();

@@ -1,4 +1,6 @@
 // When what happens: due times, lists, deletions, collections, restarts.
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <string>
@@ -8,7 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/mutex.h"
+#include "base/unique_fd.h"
 #include "cache/index/records.h"
+#include "cache/provisioner/fresh_node.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/provisioner/node_fixture.h"
 
@@ -53,6 +57,19 @@ class SchedulerTest : public NodeFixture {
     clock_.Advance(by);
     node_->scheduler.WaitUntilSettled(clock_.Now());
     return observer_.Reports().size();
+  }
+  bool IsReady(const std::string& dynakube) {
+    const auto row = node_->index->GetTenant(dynakube);
+    EXPECT_OK(row);
+    return row.ok() && row->has_value() && (*row)->state == TenantState::kReady;
+  }
+  // As the daemon does, until it has come to that.
+  void RunUntil(absl::Time end, const std::function<bool()>& is_done) {
+    while (!is_done()) {
+      ASSERT_LT(absl::Now(), end);
+      node_->scheduler.RunOnce(clock_.Now());
+      node_->source->WaitForChange(absl::Milliseconds(200));
+    }
   }
   // A volume of this DynaKube, as the mounter leases it.
   void Lease(const std::string& volume, const std::string& dynakube) {
@@ -111,6 +128,159 @@ TEST_F(SchedulerTest, AFailedOneAfterAGrowingDelay) {
   PutDynaKube("prod", "version: 1.999.0.1-1");
   Settle();  // and the delay starts anew
   EXPECT_EQ(ReconcilesAfter(absl::Seconds(15)), 1u);
+}
+
+TEST_F(SchedulerTest, ABrokenNetworkIsTriedSoonerThanARefusal) {
+  server_.AddFault("connectioninfo", Fault::Cut(0, /*times=*/3));
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(1)), 1u);
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(2)), 1u);
+  EXPECT_EQ(Row("prod").state, TenantState::kFailed);
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(4)), 1u);
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+}
+
+TEST_F(SchedulerTest, AThrottlingTenantIsLeftAloneAsLongAsItSays) {
+  server_.AddFault("connectioninfo", Fault::Status(429, "600"));
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(599)), 0u);
+  EXPECT_EQ(ReconcilesAfter(absl::Seconds(61)), 1u);
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+}
+
+TEST_F(SchedulerTest, AThrottleOfNothingStillLeavesAPause) {
+  server_.AddFault("connectioninfo", Fault::Status(429, "0", /*times=*/-1));
+  PutDynaKube("prod");
+  Settle();
+  // Half of the delay is jitter.
+  for (const int milliseconds : {499, 999, 1999, 3999}) {
+    EXPECT_EQ(ReconcilesAfter(absl::Milliseconds(milliseconds)), 0u);
+    EXPECT_EQ(ReconcilesAfter(absl::Milliseconds(milliseconds + 2)), 1u);
+  }
+}
+
+TEST_F(SchedulerTest, ATouchedObjectWakesAThrottledTenant) {
+  server_.AddFault("connectioninfo", Fault::Status(429, "3600"));
+  PutDynaKube("prod");
+  Settle();
+  // What is asked for stays the same.
+  PutDynaKube("prod", "", "  customPullSecret: touched\n");
+  Settle();
+  EXPECT_EQ(Row("prod").state, TenantState::kReady);
+}
+
+// A socket that takes connections and answers nobody.
+class BlackHole {
+ public:
+  BlackHole() {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(bind(fd_.get(), any, size), 0);
+    EXPECT_EQ(listen(fd_.get(), 1000), 0);
+    EXPECT_EQ(getsockname(fd_.get(), any, &size), 0);
+    url_ = absl::StrCat("http://127.0.0.1:", ntohs(address.sin_port), "/api");
+  }
+  const std::string& url() const { return url_; }
+
+ private:
+  const UniqueFd fd_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  std::string url_;
+};
+
+std::string DynaKubeOf(const std::string& name, const std::string& url) {
+  return absl::StrCat(
+      "apiVersion: dynatrace.com/v1beta6\nkind: DynaKube\n"
+      "metadata: {name: ",
+      name, "}\nspec:\n  apiUrl: ", url,
+      "\n  tokens: prod\n"
+      "  oneAgent: {cloudNativeFullStack: {}}\n---\n");
+}
+
+TEST_F(SchedulerTest, AHundredSilentTenantsHoldUpNobodyElse) {
+  const BlackHole hole;
+  std::string all;
+  for (int i = 0; i < 100; ++i) {
+    all += DynaKubeOf(absl::StrCat("a-silent-", i), hole.url());
+    all += DynaKubeOf(absl::StrCat("healthy-", i), server_.api_url());
+  }
+  PutManifest("all.yaml", all);
+  PutDynaKube("prod");
+  const absl::Time start = absl::Now();
+  // A silent one is given up after 15 s: all are ready before.
+  RunUntil(start + absl::Seconds(14), [this] {
+    for (int i = 0; i < 100; ++i) {
+      if (!IsReady(absl::StrCat("healthy-", i))) return false;
+    }
+    return true;
+  });
+  EXPECT_EQ(Downloads(), 1);
+  RunUntil(start + absl::Seconds(14), [this] {
+    const auto rows = node_->index->ListTenants();
+    return rows.ok() && rows->size() == 201;
+  });
+  for (int i = 0; i < 100; ++i) {
+    const TenantRow row = Row(absl::StrCat("a-silent-", i));
+    EXPECT_EQ(row.state, TenantState::kWaiting);
+    EXPECT_THAT(row.reason, StartsWith("connecting to "));
+  }
+  // One that is mended need not wait for the end of what it asked for before.
+  PutManifest("all.yaml", DynaKubeOf("a-silent-0", server_.api_url()));
+  node_->scheduler.ListSoon();
+  RunUntil(absl::Now() + absl::Seconds(10),
+           [this] { return IsReady("a-silent-0"); });
+}
+
+TEST_F(SchedulerTest, ADownloadThatDoesNotMoveGivesWay) {
+  TenantApiServer stuck;
+  stuck.Update([](ServedTenant& tenant) {
+    tenant.agents[kOne].bytes = AgentArchive(kOne).Build(ArchiveFormat::kZip);
+  });
+  stuck.AddFault("/version/", Fault::Stall(/*after_bytes=*/10));
+  PutManifest("stuck.yaml", DynaKubeOf("stuck", stuck.api_url()));
+  PutDynaKube("prod", "version: 1.999.0.1-1");  // whose Secret both use
+  node_->scheduler.RunOnce(clock_.Now());
+  const absl::Time end = absl::Now() + absl::Seconds(20);
+  while (stuck.CountRequests("/version/") == 0 && absl::Now() < end) {
+    std::this_thread::yield();
+  }
+  // The same agent, from a tenant that can send it.
+  PutManifest("able.yaml", DynaKubeOf("able", server_.api_url()));
+  node_->scheduler.ListSoon();
+  RunUntil(end, [this] {
+    clock_.Advance(absl::Seconds(1));
+    return IsReady("able");
+  });
+}
+
+TEST_F(SchedulerTest, ANodeThatLacksAnAgentIsKnownByItsDisk) {
+  EXPECT_TRUE(LacksAgents(layout_));  // nothing is known yet
+  PutDynaKube("prod");
+  Settle();
+  EXPECT_FALSE(LacksAgents(layout_));
+  PutDynaKube("waiting", "", "  tokens: later\n");
+  Settle();
+  EXPECT_TRUE(LacksAgents(layout_));
+  RemoveManifest("waiting.yaml");
+  Settle();
+  EXPECT_FALSE(LacksAgents(layout_));
+  ASSERT_EQ(unlink(layout_.AgentManifest(Row("prod").agent_id).c_str()), 0);
+  EXPECT_TRUE(LacksAgents(layout_));
+}
+
+TEST_F(SchedulerTest, HowLongOneHasWaitedDoesNotDependOnTheWords) {
+  PutDynaKube("prod", "", "  tokens: later\n");
+  Settle();
+  const absl::Time since = Row("prod").updated_at;
+  clock_.Advance(absl::Minutes(1));
+  PutDynaKube("prod", "", "  tokens: never\n");
+  Settle();
+  EXPECT_THAT(Row("prod").reason, HasSubstr("never"));
+  EXPECT_EQ(Row("prod").updated_at, since);
 }
 
 TEST_F(SchedulerTest, AClockThatIsSetBackPutsNothingOff) {
@@ -207,12 +377,16 @@ TEST_F(SchedulerTest, WhatIsBrokenOrHiddenIsNotDeleted) {
   EXPECT_THAT(observer_.Events(), Contains(StartsWith("problem prod.yaml:")));
   Settle();  // a problem is said once
   EXPECT_THAT(observer_.Events(), IsEmpty());
+  EXPECT_THAT(node_->index->SourceTrouble(),
+              IsOkAndHolds(StartsWith("nothing is collected while a DynaKube "
+                                      "may be hidden: prod.yaml:")));
   // A list that fails says nothing at all.
   ASSERT_EQ(rename(dir_.Path("m").c_str(), dir_.Path("away").c_str()), 0);
   Settle();
   EXPECT_EQ(Row("prod").deleted_at, absl::InfinitePast());
   EXPECT_THAT(node_->index->SourceTrouble(), IsOkAndHolds(Not("")));
   ASSERT_EQ(rename(dir_.Path("away").c_str(), dir_.Path("m").c_str()), 0);
+  PutDynaKube("prod");
   Reopen();  // whoever said so is gone
   Settle();
   EXPECT_THAT(node_->index->SourceTrouble(), IsOkAndHolds(""));

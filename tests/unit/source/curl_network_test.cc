@@ -3,8 +3,12 @@
 
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/loopback_proxy.h"
@@ -17,6 +21,7 @@ namespace oneagent {
 namespace {
 
 using testing::AllOf;
+using testing::Contains;
 using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -49,7 +54,6 @@ TEST_F(TlsTest, UnknownCertificateIsUnavailableAndNotTriedAgain) {
               StatusIs(absl::StatusCode::kUnavailable,
                        AllOf(HasSubstr("GET https://127.0.0.1:"),
                              HasSubstr("certificate"))));
-  EXPECT_THAT(waits_, IsEmpty());
   EXPECT_THAT(server_.Requests(), IsEmpty());
 }
 
@@ -78,7 +82,6 @@ TEST_F(TlsTest, CertificateForAnotherNameIsNotEnough) {
   // 127.0.0.1 stands in the certificate, 127.0.0.2 does not.
   request.url = absl::StrCat("https://127.0.0.2:", server_.port(), "/x");
   request.connection.trusted_cas = server_.ca_pem();
-  request.attempts = 1;
   EXPECT_THAT(fetcher_.Fetch(request),
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(server_.Requests(), IsEmpty());
@@ -108,33 +111,72 @@ TEST_F(TlsTest, DownloadContinuesOverTls) {
   EXPECT_THAT(server_.Requests(), SizeIs(2));
 }
 
+int WithPassword(const LoopbackProxy& proxy) {
+  int count = 0;
+  for (const std::string& request : proxy.Requests()) {
+    count += absl::StrContains(request, "Proxy-Authorization") ? 1 : 0;
+  }
+  return count;
+}
+
+// The proxy leads every name to loopback; what is loopback by its own name is
+// never asked through one.
+std::string BehindProxy(const std::string& url) {
+  return absl::StrReplaceAll(url, {{"127.0.0.1", "tenant.example.test"}});
+}
+std::string UrlOf(const LoopbackProxy& proxy, const std::string& user = "") {
+  return absl::StrCat("http://", user, user.empty() ? "" : "@",
+                      "127.0.0.1:", proxy.port());
+}
+
 TEST_F(TlsTest, ProxyTunnelsAndSeesNoToken) {
   const LoopbackProxy proxy("user:p@ss:word");
   FetchRequest request = Request(kConnectionInfoPath);
-  request.connection.trusted_cas = server_.ca_pem();
-  request.connection.proxy =
-      absl::StrCat("http://user:p%40ss%3Aword@127.0.0.1:", proxy.port());
+  request.url = BehindProxy(request.url);
+  request.connection.skip_cert_check = true;  // it is not for that name
+  request.connection.proxy = UrlOf(proxy, "user:p%40ss%3Aword");
   ASSERT_OK_AND_ASSIGN(const FetchResult result, fetcher_.Fetch(request));
   EXPECT_EQ(result.http_status, 200);
   EXPECT_EQ(result.headers.count("proxy-authenticate"), 0u);
   EXPECT_THAT(proxy.Requests(),
-              AllOf(Not(IsEmpty()), Each(AllOf(StartsWith("CONNECT 127.0.0.1:"),
-                                               Not(HasSubstr("SECRETPART"))))));
+              AllOf(Not(IsEmpty()),
+                    Each(AllOf(StartsWith("CONNECT tenant.example.test:"),
+                               Not(HasSubstr("SECRETPART"))))));
 }
 
-TEST_F(TlsTest, RefusingProxyIsUnavailableAndNoCredentialIsShown) {
+TEST_F(TlsTest, RefusingProxyIsAskedOnceWithTheSamePassword) {
   const LoopbackProxy proxy("user:right");
   FetchRequest request = Request(kConnectionInfoPath);
-  request.connection.proxy =
-      absl::StrCat("http://user:WRONGPASS@127.0.0.1:", proxy.port());
-  request.attempts = 1;
-  EXPECT_THAT(fetcher_.Fetch(request),
-              StatusIs(absl::StatusCode::kUnavailable,
-                       AllOf(HasSubstr("407"), Not(HasSubstr("WRONGPASS")))));
+  request.url = BehindProxy(request.url);
+  request.connection.skip_cert_check = true;
+  request.connection.proxy = UrlOf(proxy, "user:WRONGPASS");
+  std::vector<std::thread> others;
+  for (int i = 0; i < 4; ++i) {
+    others.emplace_back([&] {
+      EXPECT_THAT(fetcher_.Fetch(request),
+                  StatusIs(absl::StatusCode::kUnauthenticated,
+                           AllOf(HasSubstr(absl::StrCat(
+                                     "proxy http://127.0.0.1:", proxy.port(),
+                                     ": HTTP 407: it refuses the credentials; "
+                                     "it offers Basic, this driver")),
+                                 Not(HasSubstr("WRONGPASS")))));
+    });
+  }
+  for (std::thread& other : others) other.join();
+  EXPECT_EQ(WithPassword(proxy), 1);
   EXPECT_THAT(server_.Requests(), IsEmpty());
+  request.connection.proxy = UrlOf(proxy, "user:right");
+  EXPECT_OK(fetcher_.Fetch(request));
 }
 
-class ProxyTest : public FetcherFixture {};
+class ProxyTest : public FetcherFixture {
+ protected:
+  FetchRequest Request(const std::string& path) const {
+    FetchRequest request = FetcherFixture::Request(path);
+    request.url = BehindProxy(request.url);
+    return request;
+  }
+};
 
 TEST_F(ProxyTest, ForwardsPlainRequests) {
   const LoopbackProxy proxy;
@@ -147,35 +189,80 @@ TEST_F(ProxyTest, ForwardsPlainRequests) {
   EXPECT_THAT(server_.Requests(), SizeIs(1));
 }
 
+TEST_F(ProxyTest, GetsThePasswordOnceItHasAskedForIt) {
+  const LoopbackProxy proxy("user:right");
+  FetchRequest request = Request(kAgentPath);
+  request.file = dir_.Path("agent.part");
+  request.connection.proxy = UrlOf(proxy, "user:right");
+  ASSERT_OK_AND_ASSIGN(const FetchResult result, fetcher_.Fetch(request));
+  EXPECT_EQ(result.http_status, 200);
+  EXPECT_EQ(result.headers.count("proxy-authenticate"), 0u);
+  EXPECT_TRUE(ReadTestFile(dir_.Path("agent.part")) == content_);
+  EXPECT_EQ(WithPassword(proxy), 1);
+}
+
+TEST_F(ProxyTest, DigestIsAnsweredByDigestAndNotByThePassword) {
+  const LoopbackProxy proxy(
+      "user:right",
+      {"Digest realm=\"test\", nonce=\"abc\", qop=\"auth\"", "Negotiate"});
+  FetchRequest request = Request(kConnectionInfoPath);
+  request.connection.proxy = UrlOf(proxy, "user:WRONGPASS");
+  EXPECT_THAT(fetcher_.Fetch(request),
+              StatusIs(absl::StatusCode::kUnauthenticated,
+                       HasSubstr("it offers Digest, Negotiate, this driver")));
+  EXPECT_THAT(proxy.Requests(),
+              Contains(HasSubstr("Proxy-Authorization: Digest username=")));
+  EXPECT_THAT(proxy.Requests(), Not(Contains(HasSubstr("Basic"))));
+}
+
+TEST_F(ProxyTest, OneThatWantsAPasswordNobodyGaveSaysSo) {
+  const LoopbackProxy proxy("user:right");
+  FetchRequest request = Request(kConnectionInfoPath);
+  request.connection.proxy = UrlOf(proxy);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(fetcher_.Fetch(request),
+                StatusIs(absl::StatusCode::kUnauthenticated,
+                         HasSubstr("HTTP 407: it wants credentials")));
+  }
+  EXPECT_THAT(proxy.Requests(), SizeIs(1));
+}
+
 TEST_F(ProxyTest, HostsOfNoProxyAreAskedDirectly) {
   const LoopbackProxy proxy;
-  FetchRequest request = Request(kConnectionInfoPath);
-  request.connection.proxy = absl::StrCat("http://127.0.0.1:", proxy.port());
-  request.connection.no_proxy = "tenant.example.test,127.0.0.1";
-  EXPECT_OK(fetcher_.Fetch(request));
+  FetchRequest request = FetcherFixture::Request(kConnectionInfoPath);
+  request.url = absl::StrReplaceAll(request.url, {{"127.0.0.1", "127.0.0.2"}});
+  request.connection.proxy = UrlOf(proxy);
+  request.connection.no_proxy = "*.example.test";
+  // Nobody listens there: it was asked directly.
+  EXPECT_THAT(fetcher_.Fetch(request),
+              StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(proxy.Requests(), IsEmpty());
-  EXPECT_THAT(server_.Requests(), SizeIs(1));
+  FetchRequest named = Request(kConnectionInfoPath);
+  named.connection = request.connection;
+  // The name leads nowhere but through the proxy.
+  EXPECT_THAT(fetcher_.Fetch(named), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(proxy.Requests(), IsEmpty());
+  named.connection.no_proxy = "other.example.test";
+  EXPECT_OK(fetcher_.Fetch(named));
+  EXPECT_THAT(proxy.Requests(), SizeIs(1));
 }
 
 TEST_F(ProxyTest, TheDefaultIsForRequestsWithoutOne) {
   const LoopbackProxy proxy;
   const LoopbackProxy own;
-  const auto url = [](const LoopbackProxy& of) {
-    return absl::StrCat("http://127.0.0.1:", of.port());
-  };
-  const auto sleep = [](absl::Duration) {};
-  CurlFetcher fetcher("test", sleep, {.url = url(proxy), .no_proxy = ""});
+  CurlFetcher fetcher("test", clock_, {.url = UrlOf(proxy), .no_proxy = ""});
   FetchRequest request = Request(kConnectionInfoPath);
   EXPECT_OK(fetcher.Fetch(request));
   EXPECT_THAT(proxy.Requests(), SizeIs(1));
-  request.connection.proxy = url(own);
+  request.connection.proxy = UrlOf(own);
   EXPECT_OK(fetcher.Fetch(request));
   EXPECT_THAT(proxy.Requests(), SizeIs(1));
   EXPECT_THAT(own.Requests(), SizeIs(1));
 
-  CurlFetcher direct("test", sleep,
-                     {.url = url(proxy), .no_proxy = "127.0.0.1"});
-  EXPECT_OK(direct.Fetch(Request(kConnectionInfoPath)));
+  CurlFetcher direct("test", clock_,
+                     {.url = UrlOf(proxy), .no_proxy = "example.test"});
+  EXPECT_THAT(direct.Fetch(Request(kConnectionInfoPath)),
+              StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(proxy.Requests(), SizeIs(1));
 }
 

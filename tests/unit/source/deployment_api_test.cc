@@ -1,5 +1,7 @@
 #include "cache/source/deployment_api.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "base/sha256.h"
+#include "cache/source/throttle.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/fake_fetcher.h"
@@ -167,7 +170,7 @@ TEST_F(DeploymentApiTest, EndpointsAreJoinedWhenNotFormatted) {
       "communicationEndpoints": ["https://a:1", "https://b:2"]})"));
   EXPECT_THAT(
       api_.ConnectionInfo(Access()),
-      IsOkAndHolds(Optional(FieldsAre("t", "", "https://a:1,https://b:2"))));
+      IsOkAndHolds(Optional(FieldsAre("t", "", "https://a:1;https://b:2"))));
 }
 
 TEST_F(DeploymentApiTest, AnswerWithoutTenantIsInvalid) {
@@ -185,9 +188,11 @@ TEST_F(DeploymentApiTest, ProcessConfigIsReadInOrder) {
   TenantAccess access = Access();
   access.host_group = "group a";
   EXPECT_THAT(api_.GetProcessConfig(access, 3),
-              IsOkAndHolds(Optional(FieldsAre(
-                  7, ElementsAre(ConfProperty{"general", "b", "1 2"},
-                                 ConfProperty{"agentType", "a", ""})))));
+              IsOkAndHolds(Optional(
+                  FieldsAre(7,
+                            ElementsAre(ConfProperty{"general", "b", "1 2"},
+                                        ConfProperty{"agentType", "a", ""}),
+                            ""))));
   EXPECT_EQ(OnlyRequest().target,
             absl::StrCat(kRoot,
                          "processmoduleconfig?revision=3&hostgroup=group%20a"));
@@ -219,31 +224,59 @@ TEST_F(DeploymentApiTest, EmptyAnswerIsNothingNewer) {
               IsOkAndHolds(Eq(std::nullopt)));
 }
 
-TEST_F(DeploymentApiTest, PropertyThatWouldBreakItsLineIsInvalid) {
-  server_.AddFault("", Fault::Body(R"({"revision": 9, "properties": [
-      {"section": "general", "key": "k", "value": "SECRET\nx y"}]})"));
-  EXPECT_THAT(api_.GetProcessConfig(Access(), 3),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("process module config: property "
-                                       "general.k: control character"),
-                             Not(HasSubstr("SECRET")))));
+TEST_F(DeploymentApiTest, WhatTenantsSayOfThemselvesIsBounded) {
+  const std::string longest(100'000, 'x');
+  for (const std::string& answer :
+       {absl::StrCat(R"({"tenantUUID": ")", longest, "\"}"),
+        std::string(R"({"tenantUUID": "a\u0007b"})"),
+        std::string(R"({"tenantUUID": "../x"})"),
+        absl::StrCat(R"({"tenantUUID": "t", "tenantToken": ")", longest, "\"}"),
+        std::string(R"({"tenantUUID": "t", "tenantToken": "a\nb"})"),
+        absl::StrCat(R"({"tenantUUID": "t", "communicationEndpoints": [")",
+                     longest, "\"]}")}) {
+    server_.AddFault("", Fault::Body(answer));
+    const auto info = api_.ConnectionInfo(Access());
+    EXPECT_THAT(info, StatusIs(absl::StatusCode::kInvalidArgument));
+    EXPECT_LT(info.status().message().size(), 100u);
+  }
 }
 
-TEST(ParseProcessConfigTest, TakesWhatTheApiAnswersFromElsewhere) {
-  EXPECT_THAT(ParseProcessConfig(R"({"revision": 7, "properties": [
-                  {"section": "general", "key": "b", "value": "1 2"}]})"),
-              IsOkAndHolds(FieldsAre(
-                  7, ElementsAre(ConfProperty{"general", "b", "1 2"}))));
-  for (const char* const empty : {"{}", R"({"revision": 7})"}) {
-    EXPECT_THAT(
-        ParseProcessConfig(empty),
-        StatusIs(absl::StatusCode::kInvalidArgument, "empty properties"));
-  }
-  for (const char* const garbage : {"", "SECRET", R"([{"properties": []}])"}) {
-    EXPECT_THAT(ParseProcessConfig(garbage),
-                StatusIs(absl::StatusCode::kInvalidArgument,
-                         "not the JSON that was expected"));
-  }
+TEST_F(DeploymentApiTest, APageInPlaceOfAnAnswerIsShown) {
+  Fault page = Fault::Body(
+      "<html><head>\n<title>Proxy</title></head> <p>Please\twait, "
+      "dt0c01.UNDERTEST.SECRETPART</p></html>",
+      200, /*times=*/-1);
+  page.content_type = "text/html";
+  server_.AddFault("", page);
+  const testing::Matcher<const std::string&> words =
+      AllOf(HasSubstr("a page (text/html) from 127.0.0.1: \"Proxy Please wait, "
+                      "(token)"),
+            Not(HasSubstr("SECRETPART")));
+  EXPECT_THAT(api_.LatestVersion(Access(), kPlatform),
+              StatusIs(absl::StatusCode::kInvalidArgument, words));
+  EXPECT_THAT(api_.ConnectionInfo(Access()),
+              StatusIs(absl::StatusCode::kInvalidArgument, words));
+  EXPECT_THAT(api_.GetProcessConfig(Access(), 0),
+              StatusIs(absl::StatusCode::kInvalidArgument, words));
+  EXPECT_THAT(api_.DownloadAgent(Access(), kPlatform, kTestVersion,
+                                 dir_.Path("file"), nullptr),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("not an archive but"), words)));
+  EXPECT_NE(access(dir_.Path("file").c_str(), F_OK), 0);
+}
+
+TEST_F(DeploymentApiTest, AThrottlingTenantSaysHowLong) {
+  const auto pause_of = [this](const Fault& fault) {
+    server_.AddFault("", fault);
+    return ThrottleOf(api_.ConnectionInfo(Access()).status());
+  };
+  EXPECT_EQ(pause_of(Fault::Status(429, "3600")), absl::Hours(1));
+  EXPECT_EQ(pause_of(Fault::Status(503, "7")), absl::Seconds(7));
+  EXPECT_EQ(pause_of(Fault::Status(429)), absl::ZeroDuration());
+  EXPECT_EQ(pause_of(Fault::Status(429, "Wed, 21 Oct 2015 07:28:00 GMT")),
+            absl::ZeroDuration());
+  EXPECT_EQ(pause_of(Fault::Status(503)), std::nullopt);
+  EXPECT_EQ(pause_of(Fault::Status(500, "7")), std::nullopt);
 }
 
 TEST_F(DeploymentApiTest, LineBreakAroundTheTokenIsNotPartOfIt) {
@@ -349,7 +382,7 @@ INSTANTIATE_TEST_SUITE_P(DeploymentApi, FailureTest,
 TEST_F(FailureTest, GarbageIsInvalidAndNotQuoted) {
   for (const std::string body :
        {"", "SECRET", "{\"tenantToken\": \"SECRET", "[]", "\"SECRET\"",
-        R"({"tenantUUID": 5, "availableVersions": {"SECRET": 1},
+        R"({"tenantUUID": [5], "availableVersions": {"SECRET": 1},
             "latestAgentVersion": ["SECRET"], "revision": "SECRET"})"}) {
     fetcher_.Answer("", 200, body);
     for (const auto& [name, status] : CallAll()) {

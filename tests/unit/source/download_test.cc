@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <filesystem>
 #include <string>
@@ -27,6 +28,25 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
+// As a server encodes it that was asked not to.
+std::string Encoded(const std::string& content, const std::string& encoding) {
+  z_stream stream = {};
+  EXPECT_EQ(
+      deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED,
+                   encoding == "gzip" ? 15 + 16 : 15, 8, Z_DEFAULT_STRATEGY),
+      Z_OK);
+  std::string encoded(deflateBound(&stream, content.size()) + 100, '\0');
+  std::string input = content;
+  stream.next_in = reinterpret_cast<Bytef*>(input.data());
+  stream.avail_in = static_cast<uInt>(input.size());
+  stream.next_out = reinterpret_cast<Bytef*>(encoded.data());
+  stream.avail_out = static_cast<uInt>(encoded.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  encoded.resize(stream.total_out);
+  deflateEnd(&stream);
+  return encoded;
+}
+
 class DownloadTest : public FetcherFixture {
  protected:
   static void SetUpTestSuite() { EnterPrivateMountNamespace(); }
@@ -44,8 +64,9 @@ class DownloadTest : public FetcherFixture {
   // A beginning of `content` whose ETag is known.
   void FetchBeginning(const std::string& file, int64_t bytes) {
     server_.AddFault(kAgentPath, Fault::Cut(bytes));
-    FetchRequest request = Download(file);
-    request.attempts = 1;
+    // It is asked for anew at once, which brings nothing.
+    server_.AddFault(kAgentPath, Fault::Cut(0));
+    const FetchRequest request = Download(file);
     ASSERT_THAT(fetcher_.Fetch(request),
                 StatusIs(absl::StatusCode::kUnavailable));
     ASSERT_EQ(std::filesystem::file_size(file), static_cast<size_t>(bytes));
@@ -85,6 +106,63 @@ TEST_F(DownloadTest, CutDownloadContinuesWhereItWas) {
             absl::StrCat("\"", Sha256Hex(content_), "\""));
 }
 
+TEST_F(DownloadTest, WhatBringsNothingMoreIsNotAskedForAgain) {
+  server_.AddFault(kAgentPath, Fault::Cut(0, /*times=*/-1));
+  EXPECT_THAT(fetcher_.Fetch(Download(file_)),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(server_.Requests(), SizeIs(1));
+}
+
+TEST_F(DownloadTest, EndlessCutsEnd) {
+  for (int i = 0; i < 10; ++i) {
+    server_.AddFault(kAgentPath, Fault::Cut(1'000));
+  }
+  EXPECT_THAT(fetcher_.Fetch(Download(file_)),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(server_.Requests(), SizeIs(4));
+}
+
+TEST_F(DownloadTest, EncodedContentIsDecodedWithinItsLimit) {
+  for (const char* const encoding : {"gzip", "deflate"}) {
+    const std::string content(1 << 20, 'x');
+    Fault fault = Fault::Body(Encoded(content, encoding));
+    fault.content_encoding = encoding;
+    server_.AddFault(kAgentPath, fault);
+    FetchRequest request = Download(file_);
+    request.max_bytes = 1 << 20;
+    ASSERT_OK_AND_ASSIGN(const FetchResult result, fetcher_.Fetch(request));
+    EXPECT_EQ(result.sha256, Sha256Hex(content));
+    EXPECT_TRUE(ReadTestFile(file_) == content);
+    EXPECT_EQ(LastHeader("accept-encoding"), "identity");
+    ASSERT_TRUE(std::filesystem::remove(file_));
+
+    server_.AddFault(kAgentPath, fault);
+    request.max_bytes = (1 << 20) - 1;
+    EXPECT_THAT(fetcher_.Fetch(request),
+                StatusIs(absl::StatusCode::kResourceExhausted));
+    EXPECT_EQ(std::filesystem::file_size(file_), 0u);
+
+    request.file.clear();
+    server_.AddFault(kAgentPath, fault);
+    EXPECT_THAT(fetcher_.Fetch(request),
+                StatusIs(absl::StatusCode::kResourceExhausted));
+  }
+}
+
+TEST_F(DownloadTest, PageNeverGoesToTheFile) {
+  FetchBeginning(file_, 100'000);
+  Fault typed = Fault::Body("Please wait");
+  typed.content_type = "text/html; charset=utf-8";
+  for (const Fault& page : {typed, Fault::Body("<!DOCTYPE html>Please wait")}) {
+    server_.AddFault(kAgentPath, page);
+    ASSERT_OK_AND_ASSIGN(const FetchResult result,
+                         fetcher_.Fetch(Download(file_)));
+    EXPECT_TRUE(result.is_page);
+    EXPECT_THAT(result.body, HasSubstr("Please wait"));
+  }
+  ExpectComplete(fetcher_.Fetch(Download(file_)), file_);
+}
+
 TEST_F(DownloadTest, LaterFetchContinuesAndReportsWhatWasThere) {
   FetchBeginning(file_, 100'000);
   FetchRequest request = Download(file_);
@@ -109,7 +187,6 @@ TEST_F(DownloadTest, PartOfAnotherContentIsNotAppended) {
   SetContent(RandomBytes(300'000, 2));
   server_.AddFault(kAgentPath, Fault::IgnoreIfRange());
   FetchRequest request = Download(file_);
-  request.attempts = 1;
   ExpectComplete(fetcher_.Fetch(request), file_);
   EXPECT_EQ(LastHeader("range"), "");
 }
@@ -140,7 +217,6 @@ TEST_F(DownloadTest, RangeThatWasNotAskedForIsNotAppended) {
   FetchBeginning(file_, 100'000);
   server_.AddFault(kAgentPath, Fault::WrongRange());
   FetchRequest request = Download(file_);
-  request.attempts = 1;
   ExpectComplete(fetcher_.Fetch(request), file_);
   EXPECT_EQ(LastHeader("range"), "");
 }
@@ -155,7 +231,6 @@ TEST_F(DownloadTest, CompleteFileIsNotFetchedAgain) {
 TEST_F(DownloadTest, FileAsLongAsTheContentButUnknownIsFetchedAnew) {
   dir_.WriteFile("agent.part", std::string(content_.size(), 'x'));
   FetchRequest request = Download(file_);
-  request.attempts = 1;
   ExpectComplete(fetcher_.Fetch(request), file_);
 }
 

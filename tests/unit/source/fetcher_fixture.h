@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "cache/source/curl_fetcher.h"
 #include "gtest/gtest.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/leak_check.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tenant_api.h"
@@ -63,9 +64,8 @@ class FetcherFixture : public testing::Test {
   TempDir dir_;
   std::string content_;
   TenantApiServer server_;
-  std::vector<absl::Duration> waits_;
-  CurlFetcher fetcher_{"oneagent-csi/test provisioner",
-                       [this](absl::Duration wait) { waits_.push_back(wait); }};
+  FakeClock clock_;
+  CurlFetcher fetcher_{"oneagent-csi/test provisioner", clock_};
 };
 
 }  // namespace oneagent
