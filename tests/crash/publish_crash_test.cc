@@ -150,7 +150,7 @@ class PublishCrashTest : public testing::TestWithParam<Crash> {
     EXPECT_EQ(world_.StateOf(request_.volume_id), "none");
     EXPECT_EQ(world_.LeasesOf(kAgent1), 0);
     world_.Reconcile();
-    world_.clock.Set(absl::Now() + absl::Minutes(2));
+    world_.AgeTrash();
     world_.Collect();
     EXPECT_THAT(world_.Trash(), IsEmpty());
     EXPECT_THAT(ListDirectory(world_.layout.VolumesDir()),

@@ -77,9 +77,9 @@ TEST_F(DataDirectoryTest, ReplacedUnderTheMounterIsTaken) {
 
 TEST_F(DataDirectoryTest, OneOfItsDirectoriesComesBack) {
   node_.StartMounter();
-  ASSERT_EQ(rmdir(node_.layout().EmptyDir().c_str()), 0);
+  ASSERT_GT(std::filesystem::remove_all(node_.layout().SkeletonDir()), 0U);
   ASSERT_TRUE(
-      Node::WaitUntil([this] { return Exists(node_.layout().EmptyDir()); }));
+      Node::WaitUntil([this] { return Exists(node_.layout().SkeletonDir()); }));
   EXPECT_OK(node_.Publish({.pod = "a", .read_only = true}));
   EXPECT_OK(node_.Unpublish("a"));
 }

@@ -252,7 +252,7 @@ TEST_F(UnpublisherTest, WhatAPodPlantsInItsLayerLeadsNobodyAstray) {
                                             upper + "/link");
   EXPECT_OK(Unpublish(1));
   world_.Reconcile();
-  world_.clock.Set(absl::Now() + absl::Minutes(2));
+  world_.AgeTrash();
   world_.Collect();
   EXPECT_THAT(world_.Trash(), IsEmpty());
   EXPECT_TRUE(world_.Exists(precious));

@@ -270,6 +270,14 @@ std::vector<std::string> VolumeWorld::VolumeFiles(const std::string& id) const {
   return names.ok() ? *names : std::vector<std::string>{};
 }
 
+void VolumeWorld::AgeTrash() {
+  for (const std::string& name : Trash()) {
+    const std::string path = absl::StrCat(layout.TrashVolumes(), "/", name);
+    // Ahead of this boot's clock.
+    std::filesystem::rename(path, absl::StrCat(path, "-9000000000000000"));
+  }
+}
+
 std::vector<std::string> VolumeWorld::Trash() const {
   const absl::StatusOr<std::vector<std::string>> names =
       ListDirectory(layout.TrashVolumes());

@@ -54,6 +54,7 @@ class VolumeWorld {
   void HealIndex();
   ReconcileResult Reconcile();  // must succeed
   VolumeCollection Collect();   // must succeed
+  void AgeTrash();              // as if another boot had moved it there
 
   // ---- The provisioner's part
   void InstallAgent(const std::string& id, const std::string& version);
