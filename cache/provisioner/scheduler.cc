@@ -17,8 +17,9 @@
 namespace oneagent {
 namespace {
 
-// More than a node has DynaKubes that hang at a time: their threads only wait.
-constexpr size_t kMostAtOnce = 256;
+// More than a node has DynaKubes that hang at a time: their threads only wait,
+// each with 1 MB for its TLS.
+constexpr size_t kMostAtOnce = 128;
 constexpr size_t kMostFailingAtOnce = kMostAtOnce / 2;
 constexpr absl::Duration kListAtLeast = absl::Minutes(1);
 constexpr absl::Duration kCollectAtLeast = absl::Minutes(1);

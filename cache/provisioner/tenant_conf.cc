@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace oneagent {
 namespace {
@@ -81,11 +82,7 @@ std::string WithoutSecrets(std::string text, const DesiredTenant& desired,
   for (char& c : text) {
     if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
   }
-  if (text.size() > kLongestReason) {
-    text.resize(kLongestReason);
-    absl::StrAppend(&text, "…");
-  }
-  return text;
+  return CutText(text, kLongestReason);
 }
 
 }  // namespace oneagent

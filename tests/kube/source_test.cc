@@ -82,9 +82,13 @@ TEST_F(SourceTest, WhatADynaKubeNamesIsSeenWhenItChanges) {
   LoopbackProxy proxy;
   MakeSecret("way-out", "proxy",
              absl::StrCat("http://127.0.0.1:", proxy.port()));
-  Apply({.name = "demo",
-         .version = kSecondAgentVersion,
-         .extra_spec = "  proxy: {valueFrom: way-out}\n"});
+  // By a name that only the proxy knows: loopback is always asked directly.
+  server().Apply(absl::StrReplaceAll(
+      node_.DynaKubeManifests(
+          {.name = "demo",
+           .version = kSecondAgentVersion,
+           .extra_spec = "  proxy: {valueFrom: way-out}\n"}),
+      {{"//127.0.0.1:", "//tenant.example.test:"}}));
   ASSERT_TRUE(node_.WaitForVersion(kSecondAgentVersion, "demo"));
   EXPECT_THAT(proxy.Requests(), testing::Not(testing::IsEmpty()));
 }
