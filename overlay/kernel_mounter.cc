@@ -37,6 +37,7 @@
 #include "base/trash.h"
 #include "overlay/layer.h"
 #include "overlay/legacy_mount.h"
+#include "overlay/mounts_below.h"
 #include "overlay/new_mount_api.h"
 #include "overlay/target_state.h"
 
@@ -190,7 +191,7 @@ absl::Status KernelMounter::Unmount(const MountTarget& target) {
       return still_mounted ? status : absl::OkStatus();
     }
     Failpoint("unmount:busy");
-    if (wait == std::end(kBusyWaits)) return status;
+    if (wait == std::end(kBusyWaits)) return NameMountsBelow(status, target);
     absl::SleepFor(*wait++);
   }
 }

@@ -66,7 +66,8 @@ class Mounter {
 
   // Unmounts everything stacked on the target and verifies that nothing is
   // left. Never MNT_DETACH. A target that is not mounted or not there is OK.
-  // Unavailable when it is busy, also after short retries (< 1 s in all).
+  // Unavailable when it is busy, also after short retries (< 1 s in all); what
+  // is mounted below it is named.
   virtual absl::Status Unmount(const MountTarget& target) = 0;
 };
 

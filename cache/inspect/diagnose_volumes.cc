@@ -110,6 +110,7 @@ class VolumeDiagnosis {
       case Fate::kInDoubt:
         break;
     }
+    CheckBelow(row);
     const Mounted mounted = MountedAt(row);
     if (mounted.ours > 1) {
       Add("volume-stacked", row,
@@ -153,6 +154,17 @@ class VolumeDiagnosis {
             row.attempts,
             row.attempts == 1 ? " attempt: " : " attempts: ", row.reason),
         "put right what the reason names; kubelet tries again by itself");
+  }
+
+  void CheckBelow(const VolumeRow& row) {
+    const auto below = facts_.mounts.below.find(Resolved(row.target));
+    if (below == facts_.mounts.below.end()) return;
+    for (const std::string& mount_point : below->second) {
+      Add("mount-below-volume", row,
+          absl::StrCat("something is mounted below it, at ", mount_point,
+                       ": the pod cannot end before that is unmounted"),
+          "find out who mounted it, and umount it");
+    }
   }
 
   void CompareWithRecord(const VolumeRow& row, const VolumeRow& record) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <set>
 #include <string>
 #include <vector>
@@ -56,6 +57,19 @@ const MountEntry* MountOf(const std::vector<MountEntry>& table,
   return found;
 }
 
+// The target that the mount point is strictly below; empty: none.
+std::string TargetAbove(const std::set<std::string>& targets,
+                        absl::string_view mount_point) {
+  for (size_t slash = mount_point.rfind('/');
+       slash != 0 && slash != absl::string_view::npos;
+       slash = mount_point.rfind('/')) {
+    mount_point = mount_point.substr(0, slash);
+    const auto found = targets.find(std::string(mount_point));
+    if (found != targets.end()) return *found;
+  }
+  return "";
+}
+
 bool SameDirectory(const std::string& a, const std::string& b) {
   struct stat left;
   struct stat right;
@@ -89,6 +103,8 @@ class MountGatherer {
         facts->inside.push_back(entry.mount_point);
       }
       if (IsOtherView(entry)) facts->other_views.push_back(entry.mount_point);
+      const std::string above = TargetAbove(targets, entry.mount_point);
+      if (!above.empty()) facts->below[above].push_back(entry.mount_point);
     }
   }
 

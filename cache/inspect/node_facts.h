@@ -82,6 +82,8 @@ struct MountFacts {
   std::vector<std::string> other_views;
   // Mount points inside the data directory.
   std::vector<std::string> inside;
+  // Mount points below a target, by target as the kernel names it.
+  std::map<std::string, std::vector<std::string>> below;
   // Targets of rows and records as the kernel names them (links resolved).
   std::map<std::string, std::string> resolved;
 };

@@ -43,6 +43,25 @@ TEST_P(Unmount, TwiceIsOk) {
   EXPECT_OK(mounter_.Unmount(target()));
 }
 
+TEST_P(Unmount, WhileSomethingIsMountedBelowNamesIt) {
+  ASSERT_OK(mounter_.MountOverlay(Writable(), target()));
+  for (const char* const name : {"one", "two"}) {
+    ASSERT_EQ(mkdir(InTarget(name).c_str(), 0755), 0);
+    MountForeign(InTarget(name));
+  }
+  const absl::Status both = mounter_.Unmount(target());
+  ASSERT_EQ(UnmountRaw(InTarget("two")), 0);
+  const absl::Status one = mounter_.Unmount(target());
+  ASSERT_EQ(UnmountRaw(InTarget("one")), 0);
+  const std::string message = absl::StrCat(
+      "unmount ", target_path(),
+      ": Device or resource busy, something is mounted at ", InTarget("one"));
+  EXPECT_THAT(both, StatusIs(absl::StatusCode::kUnavailable,
+                             message + " and 1 more places"));
+  EXPECT_THAT(one, StatusIs(absl::StatusCode::kUnavailable, message));
+  EXPECT_OK(mounter_.Unmount(target()));
+}
+
 TEST_P(Unmount, WhileAFileIsOpenIsUnavailableAndChangesNothing) {
   ASSERT_OK(mounter_.MountOverlay(Writable(), target()));
   UniqueFd open_file(open(InTarget("version").c_str(), O_RDONLY | O_CLOEXEC));

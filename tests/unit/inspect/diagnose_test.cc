@@ -260,6 +260,8 @@ TEST(DiagnoseTest, NamesVolumesThatDoNotMatchRecordsAndMounts) {
        [](NodeFacts& it) {
          it.mounts.mounts.push_back({kTarget, true});
        }},
+      {"mount-below-volume volumes/v1",
+       [](NodeFacts& it) { it.mounts.below[kTarget] = {"/x"}; }},
       {"volume-of-earlier-boot volumes/v1",
        [](NodeFacts& it) { it.index.volumes[0].boot_id = "boot-before"; }},
       {"mount-without-record /elsewhere",

@@ -185,6 +185,15 @@ TEST_F(DoctorTest, AVolumeMountedTwice) {
   EXPECT_THAT(Findings(), ElementsAre("volume-stacked volumes/csi-1"));
 }
 
+TEST_F(DoctorTest, AMountBelowAVolume) {
+  const std::string below =
+      node_.dir().MakeDir("kubelet/pods/uid-csi-1/mount/agent/conf");
+  ASSERT_EQ(mount("somebody", below.c_str(), "tmpfs", 0, nullptr), 0);
+  const std::vector<std::string> found = Findings();
+  ASSERT_EQ(umount(below.c_str()), 0);
+  EXPECT_THAT(found, ElementsAre("mount-below-volume volumes/csi-1"));
+}
+
 TEST_F(DoctorTest, VolumeRecordsAgainstRows) {
   ASSERT_OK(node_.index().ReleaseLease("csi-1", node_.clock().Now()));
   EXPECT_THAT(Findings(), ElementsAre("volume-without-row volumes/csi-1"));
