@@ -33,8 +33,9 @@ namespace {
 constexpr mode_t kPodsMode = 0750;    // as kubelet makes it
 constexpr mode_t kTargetMode = 0755;  // a pod reads it if nothing is mounted
 
+constexpr size_t kMostShown = 300;  // of a path that may be anything
+
 absl::Status Refuse(absl::string_view path, absl::string_view rule) {
-  constexpr size_t kMostShown = 300;
   return absl::InvalidArgumentError(
       absl::StrCat("target path ", ShownText(path, kMostShown), ": ", rule));
 }
@@ -90,6 +91,13 @@ absl::Status CheckKubeletForm(absl::string_view path, absl::string_view below,
     return Refuse(path, absl::StrCat("not of pod ", pod_uid));
   }
   return absl::OkStatus();
+}
+
+// "<kubelet>" of "<kubelet>/pods/<uid>/volumes/kubernetes.io~csi/<name>/mount",
+// whatever the last five are; empty when there is none.
+absl::string_view KubeletOf(absl::string_view path) {
+  for (int i = 0; i < 5; ++i) path = path.substr(0, path.rfind('/'));
+  return absl::ConsumeSuffix(&path, "/pods") ? path : "";
 }
 
 // The first name in a directory that is not "." or ".."; empty: there is none.
@@ -173,6 +181,24 @@ absl::StatusOr<std::unique_ptr<TargetResolver>> TargetResolver::Open(
       new TargetResolver(pods_dir, *std::move(pods), check));
 }
 
+absl::StatusOr<absl::string_view> TargetResolver::BelowPods(
+    absl::string_view path) const {
+  absl::string_view below = path;
+  if (absl::ConsumePrefix(&below, pods_dir_ + "/")) return below;
+  const absl::string_view kubelet = KubeletOf(path);
+  if (kubelet.empty()) {
+    return Refuse(path, absl::StrCat("not below ", pods_dir_));
+  }
+  // Only compared: what is used is opened below our own descriptor.
+  const std::string pods = absl::StrCat(kubelet, "/pods");
+  if (IsAt(pods, Pods()->get())) return path.substr(pods.size() + 1);
+  return Refuse(
+      path, absl::StrCat("not below ", pods_dir_, "; if ",
+                         ShownText(kubelet, kMostShown),
+                         " is kubelet's root, set kubeletPath (--kubelet-dir) "
+                         "to it"));
+}
+
 absl::Status TargetResolver::Check(absl::string_view target_path,
                                    absl::string_view pod_uid) const {
   RETURN_IF_ERROR(CheckForm(target_path));
@@ -180,10 +206,7 @@ absl::Status TargetResolver::Check(absl::string_view target_path,
     case TargetCheck::kAny:
       return absl::OkStatus();
     case TargetCheck::kKubelet: {
-      absl::string_view below = target_path;
-      if (!absl::ConsumePrefix(&below, pods_dir_ + "/")) {
-        return Refuse(target_path, absl::StrCat("not below ", pods_dir_));
-      }
+      ASSIGN_OR_RETURN(const absl::string_view below, BelowPods(target_path));
       return CheckKubeletForm(target_path, below, pod_uid);
     }
   }
@@ -208,11 +231,13 @@ absl::StatusOr<ResolvedTarget> TargetResolver::Resolve(
   const std::string name(target_path.substr(slash + 1));
   absl::StatusOr<UniqueFd> fd;
   switch (check_) {
-    case TargetCheck::kKubelet:
-      // Check has seen the prefix, and five components below it.
-      fd = OpenBeneath(Pods()->get(), parent.substr(pods_dir_.size() + 1),
-                       O_PATH | O_DIRECTORY);
+    case TargetCheck::kKubelet: {
+      // Check has seen five components.
+      ASSIGN_OR_RETURN(absl::string_view below, BelowPods(target_path));
+      below.remove_suffix(name.size() + 1);
+      fd = OpenBeneath(Pods()->get(), below, O_PATH | O_DIRECTORY);
       break;
+    }
     case TargetCheck::kAny:
       fd = OpenWithoutSymlinks(parent.empty() ? "/" : parent,
                                O_PATH | O_DIRECTORY);

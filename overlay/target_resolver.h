@@ -40,10 +40,11 @@ class TargetResolver {
   static absl::StatusOr<std::unique_ptr<TargetResolver>> Open(
       const std::string& kubelet_dir, TargetCheck check);
 
-  // Pure check of a path's form. InvalidArgument naming path and rule: not
-  // absolute, "." or ".." or empty components, NUL, control characters or no
-  // UTF-8, longer than PATH_MAX, and with kKubelet not of kubelet's form. Empty
-  // `pod_uid`: not compared.
+  // Check of a path's form. InvalidArgument naming path and rule: not absolute,
+  // "." or ".." or empty components, NUL, control characters or no UTF-8,
+  // longer than PATH_MAX, and with kKubelet not of kubelet's form. Empty
+  // `pod_uid`: not compared. Pure for a path below <kubelet_dir>/pods; kubelet
+  // may know that directory by another name, as which only the disk can tell.
   absl::Status Check(absl::string_view target_path,
                      absl::string_view pod_uid) const;
 
@@ -58,6 +59,8 @@ class TargetResolver {
 
  private:
   TargetResolver(std::string pods_dir, UniqueFd pods, TargetCheck check);
+  // What of a target is below the directory of pods, by whichever name.
+  absl::StatusOr<absl::string_view> BelowPods(absl::string_view path) const;
   // The directory that is at pods_dir_ now; the one held when that cannot be
   // told.
   std::shared_ptr<const UniqueFd> Pods() const;

@@ -84,6 +84,50 @@ TEST_F(TargetForm, IgnoresSlashesAfterTheKubeletDirectory) {
   EXPECT_OK(resolver->Check(pods_ + kBelow, "uid-1"));
 }
 
+// --kubelet-dir is a link and kubelet names where it leads, or the other way
+// round, or only `pods` is a link.
+TEST_F(TargetForm, IsTakenByWhicheverNameLeadsToThePods) {
+  const std::string other = temp_.MakeDir("other");
+  ASSERT_EQ(symlink(kubelet_.c_str(), temp_.Path("link").c_str()), 0);
+  ASSERT_EQ(symlink(pods_.c_str(), (other + "/pods").c_str()), 0);
+  const std::string names[] = {kubelet_, temp_.Path("link"), other};
+  temp_.MakeDir("kubelet/pods/uid-1/volumes/kubernetes.io~csi/agent");
+  for (const std::string& given : names) {
+    ASSERT_OK_AND_ASSIGN(const auto resolver,
+                         TargetResolver::Open(given, TargetCheck::kKubelet));
+    for (const std::string& named : names) {
+      const std::string path = absl::StrCat(named, "/pods", kBelow);
+      EXPECT_OK(resolver->Check(path, "uid-1")) << given << " " << named;
+      ASSERT_OK_AND_ASSIGN(const ResolvedTarget target,
+                           resolver->Resolve(path));
+      EXPECT_EQ(target.target().path, path);
+      struct stat parent;
+      struct stat want;
+      ASSERT_EQ(fstat(target.target().parent_fd, &parent), 0);
+      ASSERT_EQ(stat((pods_ + "/uid-1/volumes/kubernetes.io~csi/agent").c_str(),
+                     &want),
+                0);
+      EXPECT_EQ(parent.st_ino, want.st_ino);
+    }
+    EXPECT_THAT(resolver->Check(absl::StrCat(names[1], "/pods", kBelow), "u2"),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("not of pod u2")));
+  }
+}
+
+TEST_F(TargetForm, OfAnotherKubeletSaysWhichRootToSet) {
+  const auto resolver = Open();
+  temp_.MakeDir("other/pods/uid-1");
+  for (const std::string& root : {temp_.Path("other"), temp_.Path("none")}) {
+    EXPECT_THAT(
+        resolver->Check(absl::StrCat(root, "/pods", kBelow), "uid-1"),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 HasSubstr(absl::StrCat(
+                     "not below ", pods_, "; if ", root,
+                     " is kubelet's root, set kubeletPath (--kubelet-dir)"))));
+  }
+}
+
 TEST_F(TargetForm, ThatIsHostileIsRefused) {
   const std::string deep = "/volumes/kubernetes.io~csi/agent/mount";
   struct Case {
