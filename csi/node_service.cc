@@ -297,6 +297,7 @@ grpc::ServerUnaryReactor* NodeService::NodePublishVolume(
     return call.reactor();
   }
   call.Add("mode", Name(parsed->mode));
+  call.Add("ignored", parsed->ignored);
   Enqueue(
       parts_.volume_queue, parsed->volume_id, call,
       [this, publish = *parsed](Call& begun) {

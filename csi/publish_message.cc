@@ -13,6 +13,11 @@ RawPublishRequest RawOf(const ::csi::v1::NodePublishVolumeRequest& request) {
     raw.capability = capability.has_block()   ? Capability::kBlock
                      : capability.has_mount() ? Capability::kMount
                                               : Capability::kNeither;
+    const auto& mount = capability.mount();  // empty if it is another
+    raw.fs_type = mount.fs_type();
+    raw.mount_flags.assign(mount.mount_flags().begin(),
+                           mount.mount_flags().end());
+    raw.volume_mount_group = mount.volume_mount_group();
   }
   if (!request.volume_context().empty()) {
     raw.context.emplace(request.volume_context().begin(),

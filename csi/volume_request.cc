@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/duration.h"
@@ -158,6 +159,31 @@ absl::StatusOr<std::vector<ConfProperty>> ParseConfs(
   return properties;
 }
 
+absl::Status CheckMountFlags(const std::vector<std::string>& flags) {
+  for (const std::string& flag : flags) {
+    if (flag == "nosuid" || flag == "nodev") continue;
+    return Invalid(absl::StrCat(
+        "Invalid mount flag: ", ShownText(flag),
+        absl::StrContains(flag, "context=")
+            ? " (volumes have no SELinux label of their own: the CSIDriver "
+              "object must not have seLinuxMount: true)"
+            : " (volumes are nosuid and nodev, and take no other flag)"));
+  }
+  return absl::OkStatus();
+}
+
+std::string IgnoredOf(const RawPublishRequest& raw) {
+  std::vector<std::string> ignored;
+  if (!raw.fs_type.empty()) {
+    ignored.push_back(absl::StrCat("fs_type=", ShownText(raw.fs_type)));
+  }
+  if (!raw.volume_mount_group.empty()) {
+    ignored.push_back(
+        absl::StrCat("volume_mount_group=", ShownText(raw.volume_mount_group)));
+  }
+  return absl::StrJoin(ignored, " ");
+}
+
 }  // namespace
 
 absl::StatusOr<PublishRequest> ParsePublishRequest(
@@ -174,7 +200,8 @@ absl::StatusOr<PublishRequest> ParsePublishRequest(
                          .namespace_name = Get(attributes, kPodNamespace),
                          .pod_uid = Get(attributes, kPodUid),
                          .service_account = Get(attributes, kServiceAccount),
-                         .conf = {}};
+                         .conf = {},
+                         .ignored = IgnoredOf(raw)};
   if (request.pod.empty()) return Invalid("No Pod Name included in request");
   if (request.namespace_name.empty()) {
     return Invalid("No Pod Namespace included in request");
@@ -206,6 +233,7 @@ absl::StatusOr<PublishRequest> ParsePublishRequest(
                      " (must be at most 128 characters of [A-Za-z0-9._-], not "
                      "starting with a dot)"));
   }
+  RETURN_IF_ERROR(CheckMountFlags(raw.mount_flags));
   return request;
 }
 

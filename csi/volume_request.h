@@ -27,6 +27,10 @@ struct RawPublishRequest {
   std::string target_path;
   Capability capability = Capability::kMissing;
   bool read_only = false;
+  // Of a mount capability.
+  std::string fs_type = {};
+  std::vector<std::string> mount_flags = {};
+  std::string volume_mount_group = {};
   // nullopt: no volume_context at all (an empty map arrives as that, too).
   std::optional<std::map<std::string, std::string>> context;
 };
@@ -43,13 +47,22 @@ struct PublishRequest {
   std::string pod_uid;
   std::string service_account;
   std::vector<ConfProperty> conf;  // conf.<section>.<key>, sorted by key
+  // "fs_type=ext4 …": what was asked for and makes no difference here.
+  std::string ignored = {};
 };
 
 // InvalidArgument with the reference's texts, in its order (Volume ID, Target
 // path, capability, block, mount, context, pod name, pod namespace, mode,
 // dynakube, dynakube's form, retryTimeout, and last an unknown mode), then
-// ours: pod uid, the names' form, conf.*, the volume id's form. Unknown
-// attributes are ignored, those of kubelet pass.
+// ours: pod uid, the names' form, conf.*, the volume id's form, mount flags.
+// Unknown attributes are ignored, those of kubelet pass.
+//
+// What a mount capability asks for beside: fs_type is ignored, because the
+// volume has no file system of its own to be made; volume_mount_group too,
+// because every uid and gid may write into the volume. Mount flags are promises
+// (what must not be possible, or under which SELinux label): only those that
+// hold of each of our mounts are taken. kubelet sends none to an inline volume,
+// but for `context=` where the CSIDriver has seLinuxMount.
 absl::StatusOr<PublishRequest> ParsePublishRequest(
     const RawPublishRequest& raw);
 

@@ -137,6 +137,7 @@ void CheckAccepted(const PublishRequest& request) {
   }
   Check(oneagent::IsDns1035Label(request.dynakube));
   Check(request.retry_timeout >= absl::ZeroDuration());
+  CheckPrintable(request.ignored);
   for (const std::string& name :
        {request.pod, request.namespace_name, request.service_account}) {
     Check(name.size() <= 253);

@@ -47,13 +47,18 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& socket_path,
                                    arguments);
 }
 
-void FillCapability(CsiPublishCall::Capability capability,
+void FillCapability(const CsiPublishCall& call,
                     ::csi::v1::NodePublishVolumeRequest* request) {
+  const CsiPublishCall::Capability capability = call.capability;
   if (capability == CsiPublishCall::Capability::kMissing) return;
   VolumeCapability* const out = request->mutable_volume_capability();
   out->mutable_access_mode()->set_mode(
       VolumeCapability::AccessMode::SINGLE_NODE_WRITER);
-  if (capability == CsiPublishCall::Capability::kMount) out->mutable_mount();
+  if (capability == CsiPublishCall::Capability::kMount) {
+    out->mutable_mount()->set_fs_type(call.fs_type);
+    out->mutable_mount()->mutable_mount_flags()->Assign(
+        call.mount_flags.begin(), call.mount_flags.end());
+  }
   if (capability == CsiPublishCall::Capability::kBlock) out->mutable_block();
 }
 
@@ -62,7 +67,7 @@ void FillCapability(CsiPublishCall::Capability capability,
   request.set_volume_id(call.volume_id);
   request.set_target_path(call.target_path);
   request.set_readonly(call.read_only);
-  FillCapability(call.capability, &request);
+  FillCapability(call, &request);
   request.mutable_volume_context()->insert(call.context.begin(),
                                            call.context.end());
   request.mutable_secrets()->insert(call.secrets.begin(), call.secrets.end());

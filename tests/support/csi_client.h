@@ -31,6 +31,9 @@ struct CsiPublishCall {
   bool read_only = false;
   std::map<std::string, std::string> context;
   std::map<std::string, std::string> secrets;
+  // Of kMount.
+  std::string fs_type = {};
+  std::vector<std::string> mount_flags = {};
 };
 
 // "csi-" + SHA-256 of pod uid and volume name, nothing between them (kubelet's

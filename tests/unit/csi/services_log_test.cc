@@ -51,6 +51,21 @@ TEST_F(ServicesTest, LogNamesWhatOperatorsNeedAndNothingElse) {
   }
 }
 
+TEST_F(ServicesTest, LogSaysWhatOfTheCapabilityMakesNoDifference) {
+  CsiPublishCall call = Call(1);
+  call.fs_type = "ext4";
+  ASSERT_OK(client_->Publish(call));
+  EXPECT_THAT(Log(), HasSubstr("mode=host ignored=\"fs_type=ext4\" outcome="));
+}
+
+TEST_F(ServicesTest, MountFlagsThatCannotBeHonouredAreRefused) {
+  CsiPublishCall call = Call(1);
+  call.mount_flags = {"noexec"};
+  EXPECT_THAT(client_->Publish(call),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("Invalid mount flag: noexec")));
+}
+
 TEST_F(ServicesTest, LogSaysWhoseVolumeCannotBeUnpublished) {
   const CsiPublishCall call = Call(1);
   ASSERT_OK(client_->Publish(call));

@@ -258,6 +258,38 @@ TEST(ParsePublishRequestTest, ShowsHostileTextEscapedAndShortened) {
                                Not(HasSubstr(std::string(200, 'y'))))));
 }
 
+TEST(ParsePublishRequestTest, SaysWhatItIgnoresOfTheCapability) {
+  RawPublishRequest raw = GoodRequest();
+  EXPECT_EQ(ParsePublishRequest(raw)->ignored, "");
+  raw.fs_type = "ext4";
+  EXPECT_EQ(ParsePublishRequest(raw)->ignored, "fs_type=ext4");
+  raw.volume_mount_group = "2000\n";
+  EXPECT_EQ(ParsePublishRequest(raw)->ignored,
+            "fs_type=ext4 volume_mount_group=2000\\n");
+}
+
+TEST(ParsePublishRequestTest, TakesOnlyMountFlagsThatHold) {
+  RawPublishRequest raw = GoodRequest();
+  raw.mount_flags = {"nosuid", "nodev"};
+  EXPECT_OK(ParsePublishRequest(raw));
+  for (const char* const flag : {"ro", "noexec", "noatime", "", "nosuid,ro"}) {
+    raw.mount_flags = {"nodev", flag};
+    EXPECT_THAT(
+        ParsePublishRequest(raw),
+        StatusIs(kInvalid, AllOf(StartsWith(absl::StrCat(
+                                     "Invalid mount flag: ", flag, " (")),
+                                 HasSubstr("take no other flag"))));
+  }
+  raw.mount_flags = {"context=\"system_u:object_r:container_file_t:s0\""};
+  EXPECT_THAT(ParsePublishRequest(raw),
+              StatusIs(kInvalid, AllOf(HasSubstr("flag: context="),
+                                       HasSubstr("seLinuxMount: true"))));
+  // What the reference looks for comes first.
+  raw.target_path = "";
+  EXPECT_THAT(ParsePublishRequest(raw),
+              StatusIs(kInvalid, HasSubstr("Target path missing")));
+}
+
 TEST(CheckUnpublishRequestTest, WantsVolumeThenTarget) {
   EXPECT_THAT(CheckUnpublishRequest("", ""),
               StatusIs(kInvalid, "Volume ID missing in request"));
