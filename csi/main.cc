@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   if (!config.ok()) {
     std::fprintf(stderr, "oneagent-csi-mounter: %s\n",
                  std::string(config.status().message()).c_str());
-    return 1;
+    return 2;  // wrong usage, as the command line's
   }
   switch (config->action) {
     case oneagent::MounterConfig::Action::kHelp:

@@ -3,11 +3,14 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <ostream>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/posix_status.h"
 
 namespace oneagent {
 namespace {
@@ -50,8 +53,19 @@ int RunVerb(const Verb& verb, const Invocation& it, const Console& console) {
 
 }  // namespace
 
-int RunCli(absl::string_view default_data_dir, int argc, char* const* argv,
-           const Console& console) {
+namespace {
+
+// Whether all of it has been written.
+absl::Status Flush(std::ostream& out) {
+  errno = 0;
+  if (out.flush().good()) return absl::OkStatus();
+  if (errno != 0) return PosixStatus("standard output", errno);
+  // It failed before, and nobody knows with which errno any more.
+  return absl::InternalError("standard output: cannot be written");
+}
+
+int Run(absl::string_view default_data_dir, int argc, char* const* argv,
+        const Console& console) {
   const absl::StatusOr<Invocation> it =
       ParseInvocation(default_data_dir, WorkingDirectory(), argc, argv);
   if (!it.ok()) {
@@ -72,6 +86,18 @@ int RunCli(absl::string_view default_data_dir, int argc, char* const* argv,
   }
   console.err << "oneagent-csi: " << it->verb << ": unknown verb\n";
   return kExitUsage;
+}
+
+}  // namespace
+
+int RunCli(absl::string_view default_data_dir, int argc, char* const* argv,
+           const Console& console) {
+  const int code = Run(default_data_dir, argc, argv, console);
+  const absl::Status written = Flush(console.out);
+  if (written.ok()) return code;
+  // A script that reads half of it must not take it for the whole.
+  console.err << "oneagent-csi: " << written.message() << "\n";
+  return code == kExitFine ? kExitFinding : code;
 }
 
 }  // namespace oneagent

@@ -4,17 +4,13 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
-#include <sys/un.h>
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "proto/csi.grpc.pb.h"
 
@@ -51,27 +47,10 @@ struct CsiClient::Stubs {
   const absl::Duration timeout;
 };
 
-absl::StatusOr<std::string> SocketPath(absl::string_view endpoint) {
-  absl::string_view path = endpoint;
-  if (absl::ConsumePrefix(&path, "unix:")) absl::ConsumePrefix(&path, "//");
-  if (!absl::StartsWith(path, "/")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "endpoint ", endpoint, ": not unix:///path, unix:/path or /path"));
-  }
-  constexpr size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
-  if (path.size() > kLongest) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("endpoint ", endpoint, ": longer than ", kLongest,
-                     " bytes, which no socket may be"));
-  }
-  return std::string(path);
-}
-
-absl::StatusOr<std::unique_ptr<CsiClient>> CsiClient::Create(
-    absl::string_view endpoint, absl::Duration timeout) {
-  ASSIGN_OR_RETURN(const std::string path, SocketPath(endpoint));
+std::unique_ptr<CsiClient> CsiClient::Create(const std::string& socket_path,
+                                             absl::Duration timeout) {
   const std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel(
-      absl::StrCat("unix:", path), grpc::InsecureChannelCredentials());
+      absl::StrCat("unix:", socket_path), grpc::InsecureChannelCredentials());
   return absl::WrapUnique(
       new CsiClient(std::make_unique<Stubs>(channel, timeout)));
 }

@@ -37,15 +37,11 @@ struct VolumeCondition {
   std::string message;
 };
 
-// Path of a socket from "unix:///p", "unix:/p" or "/p". InvalidArgument for
-// anything else, and for what does not fit a socket address (107 bytes).
-absl::StatusOr<std::string> SocketPath(absl::string_view endpoint);
-
 class CsiClient {
  public:
-  // Does not connect yet. InvalidArgument: see SocketPath.
-  static absl::StatusOr<std::unique_ptr<CsiClient>> Create(
-      absl::string_view endpoint, absl::Duration timeout);
+  // Does not connect yet.
+  static std::unique_ptr<CsiClient> Create(const std::string& socket_path,
+                                           absl::Duration timeout);
   ~CsiClient();
 
   absl::StatusOr<PluginStatus> Probe();

@@ -76,8 +76,8 @@ void Print(const v1::PublishView& view, const Invocation& it,
 }  // namespace
 
 VerbResult RunProbe(const Invocation& it, const Console& console) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<CsiClient> client,
-                   CsiClient::Create(it.endpoint, it.timeout));
+  const std::unique_ptr<CsiClient> client =
+      CsiClient::Create(it.socket_path, it.timeout);
   ASSIGN_OR_RETURN(const PluginStatus status, client->Probe());
   if (it.output == Output::kJson) {
     v1::ProbeView view;
@@ -96,8 +96,8 @@ VerbResult RunProbe(const Invocation& it, const Console& console) {
 }
 
 VerbResult RunPublish(const Invocation& it, const Console& console) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<CsiClient> client,
-                   CsiClient::Create(it.endpoint, it.timeout));
+  const std::unique_ptr<CsiClient> client =
+      CsiClient::Create(it.socket_path, it.timeout);
   RETURN_IF_ERROR(MakeParents(it.publish.target));
   RETURN_IF_ERROR(client->Publish({.volume_id = it.publish.volume_id,
                                    .target = it.publish.target,
@@ -115,8 +115,8 @@ VerbResult RunPublish(const Invocation& it, const Console& console) {
 }
 
 VerbResult RunUnpublish(const Invocation& it, const Console& console) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<CsiClient> client,
-                   CsiClient::Create(it.endpoint, it.timeout));
+  const std::unique_ptr<CsiClient> client =
+      CsiClient::Create(it.socket_path, it.timeout);
   RETURN_IF_ERROR(client->Unpublish(it.publish.volume_id, it.publish.target));
   Print(ViewOf(it.publish, "unpublished", ""), it, console);
   return kExitFine;

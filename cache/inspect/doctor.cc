@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
-#include "cache/inspect/csi_calls.h"
 #include "cache/inspect/diagnose.h"
 #include "cache/inspect/json_output.h"
 #include "cache/inspect/node_facts.h"
@@ -20,10 +19,10 @@ struct Seen {
   std::string overlay_way;
 };
 
-absl::StatusOr<Seen> Look(const Invocation& it, const std::string& socket_path,
-                          const Console& console) {
-  ASSIGN_OR_RETURN(const NodeFacts facts,
-                   GatherFacts(it.data_dir, socket_path, console.clock.Now()));
+absl::StatusOr<Seen> Look(const Invocation& it, const Console& console) {
+  ASSIGN_OR_RETURN(
+      const NodeFacts facts,
+      GatherFacts(it.data_dir, it.socket_path, console.clock.Now()));
   return Seen{
       .findings = Diagnose(facts, {.min_free_percent = it.min_free_percent}),
       .overlay_way = OverlayWay(facts)};
@@ -60,13 +59,12 @@ void PrintText(const Seen& seen, const Console& console) {
 }  // namespace
 
 VerbResult RunDoctor(const Invocation& it, const Console& console) {
-  ASSIGN_OR_RETURN(const std::string socket_path, SocketPath(it.endpoint));
-  ASSIGN_OR_RETURN(Seen seen, Look(it, socket_path, console));
+  ASSIGN_OR_RETURN(Seen seen, Look(it, console));
   if (!seen.findings.empty()) {
     // The daemons go on while we look: what is between two of their steps at
     // one moment is not between them at another.
     absl::SleepFor(console.second_look);
-    ASSIGN_OR_RETURN(const Seen again, Look(it, socket_path, console));
+    ASSIGN_OR_RETURN(const Seen again, Look(it, console));
     seen.findings = Persisting(seen.findings, again.findings);
   }
   if (it.output == Output::kJson) {

@@ -1,13 +1,18 @@
 #include "cache/inspect/invocation.h"
 
+#include <sys/un.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/flags.h"
 #include "base/status_macros.h"
 
@@ -79,9 +84,9 @@ std::vector<Flag> AllFlags(Invocation* it) {
   flags.push_back(SwitchFlag("help", "this text", &it->help));
   flags.back().short_name = 'h';
   flags.push_back(SwitchFlag("version", "print the version", &it->version));
-  flags.push_back(StringFlag("endpoint", "ENDPOINT",
+  flags.push_back(ParsedFlag("endpoint", "ENDPOINT",
                              "the mounter's socket (unix:///csi/csi.sock)",
-                             &it->endpoint));
+                             &SocketPath, &it->socket_path));
   flags.push_back(DurationFlag("timeout", "how long to wait for an answer (2m)",
                                &it->timeout));
   flags.push_back(
@@ -251,6 +256,20 @@ std::string HelpText(absl::string_view verb_name) {
   const std::vector<VerbInfo> verbs = VerbInfos();
   const VerbInfo* const verb = FindVerb(verbs, verb_name);
   return verb == nullptr ? ProgramHelp(verbs) : VerbHelp(*verb);
+}
+
+absl::StatusOr<std::string> SocketPath(absl::string_view endpoint) {
+  absl::string_view path = endpoint;
+  if (absl::ConsumePrefix(&path, "unix:")) absl::ConsumePrefix(&path, "//");
+  if (!absl::StartsWith(path, "/")) {
+    return absl::InvalidArgumentError("not unix:///path, unix:/path or /path");
+  }
+  constexpr size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.size() > kLongest) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "longer than ", kLongest, " bytes, which no socket may be"));
+  }
+  return std::string(path);
 }
 
 }  // namespace oneagent

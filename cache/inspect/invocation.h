@@ -41,7 +41,7 @@ struct Invocation {
 
   std::string data_dir;
   Output output = Output::kTable;
-  std::string endpoint = "unix:///csi/csi.sock";
+  std::string socket_path = "/csi/csi.sock";  // of --endpoint
   absl::Duration timeout = absl::Minutes(2);  // kubelet's for CSI calls
   PublishFlags publish;
 
@@ -71,6 +71,10 @@ std::vector<VerbInfo> VerbInfos();
 absl::StatusOr<Invocation> ParseInvocation(absl::string_view default_data_dir,
                                            absl::string_view working_dir,
                                            int argc, char* const* argv);
+
+// Path of a socket from "unix:///p", "unix:/p" or "/p". InvalidArgument for
+// anything else, and for what does not fit a socket address (107 bytes).
+absl::StatusOr<std::string> SocketPath(absl::string_view endpoint);
 
 // --help of the program, and of one verb ("" or unknown: of the program).
 std::string HelpText(absl::string_view verb);

@@ -112,7 +112,7 @@ struct NodeFacts {
   ReferenceFacts reference;
 };
 
-// `data_dir` absolute, `socket_path` from SocketPath. Errors: only when the
+// `data_dir` absolute, `socket_path` a path. Errors: only when the
 // boot id cannot be read; everything else is a fact.
 absl::StatusOr<NodeFacts> GatherFacts(const std::string& data_dir,
                                       const std::string& socket_path,

@@ -162,7 +162,10 @@ int main(int argc, char** argv) {
   using Action = oneagent::ProvisionerConfig::Action;
   const absl::StatusOr<oneagent::ProvisionerConfig> config =
       oneagent::ParseProvisionerConfig(argc, argv);
-  if (!config.ok()) return oneagent::Complain(config.status());
+  if (!config.ok()) {
+    (void)oneagent::Complain(config.status());
+    return 2;  // wrong usage, as the command line's
+  }
   switch (config->action) {
     case Action::kHelp:
       std::fputs(oneagent::ProvisionerHelp().c_str(), stdout);

@@ -64,9 +64,9 @@ class MounterDaemonTest : public testing::Test {
     }
   }
   // Runs a daemon that must refuse to start; returns what it said.
-  std::string Refused(const std::vector<std::string>& argv) {
+  std::string Refused(const std::vector<std::string>& argv, int code = 1) {
     const ProgramResult result = RunProgram(argv);
-    EXPECT_EQ(result.exit_code, 1) << result.err;
+    EXPECT_EQ(result.exit_code, code) << result.err;
     return result.err;
   }
 
@@ -116,14 +116,14 @@ TEST_F(MounterDaemonTest, EndpointMayComeFromTheEnvironment) {
   const std::vector<std::string> argv = {
       MOUNTER_BINARY, absl::StrCat("--data-dir=", dir_.Path("data")),
       "--node-id=n"};
-  EXPECT_THAT(Refused(argv), HasSubstr("--endpoint: missing"));
+  EXPECT_THAT(Refused(argv, 2), HasSubstr("--endpoint: missing"));
   const ProgramResult result = RunProgram(argv, {"CSI_ENDPOINT=tcp://h:1"});
-  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("CSI_ENDPOINT: tcp://h:1"));
 }
 
-TEST_F(MounterDaemonTest, WrongUseIsOneLineAndExitCodeOne) {
-  const std::string said = Refused(Command({"--max-in-flight=none"}));
+TEST_F(MounterDaemonTest, WrongUseIsOneLineAndExitCodeTwo) {
+  const std::string said = Refused(Command({"--max-in-flight=none"}), 2);
   EXPECT_THAT(said, HasSubstr("--max-in-flight=none"));
   EXPECT_EQ(said.find('\n'), said.size() - 1);
 }

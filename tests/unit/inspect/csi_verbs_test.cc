@@ -23,7 +23,6 @@
 namespace oneagent {
 namespace {
 
-using testing::HasSubstr;
 using testing::Pair;
 using testing::StartsWith;
 using testing::UnorderedElementsAre;
@@ -211,20 +210,6 @@ TEST(CsiVerbsWithoutServerTest, SayThatNobodyListens) {
       RunWords({"probe", "--endpoint", dir.Path("none.sock")});
   EXPECT_EQ(result.code, kExitFinding);
   EXPECT_THAT(result.err, StartsWith("UNAVAILABLE: "));
-}
-
-TEST(SocketPathTest, TakesTheThreeSpellings) {
-  for (const char* const endpoint : {"unix:///p/s", "unix:/p/s", "/p/s"}) {
-    EXPECT_THAT(SocketPath(endpoint), IsOkAndHolds("/p/s")) << endpoint;
-  }
-  for (const std::string& endpoint :
-       {std::string("tcp://1.2.3.4:1"), std::string("p/s"), std::string(""),
-        std::string("unix://host/s"), "/" + std::string(107, 'x')}) {
-    EXPECT_THAT(
-        SocketPath(endpoint),
-        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("endpoint")))
-        << endpoint;
-  }
 }
 
 }  // namespace

@@ -41,7 +41,24 @@ TEST(InvocationTest, DefaultsAreThoseOfTheContainers) {
   ASSERT_OK_AND_ASSIGN(const Invocation it, Parse({"doctor"}));
   EXPECT_EQ(it.data_dir, "/data");
   EXPECT_EQ(it.output, Output::kTable);
-  EXPECT_EQ(it.endpoint, "unix:///csi/csi.sock");
+  EXPECT_EQ(it.socket_path, "/csi/csi.sock");
+}
+
+TEST(InvocationTest, AnEndpointIsASocketsPathInOneOfThreeSpellings) {
+  for (const char* const verb : {"doctor", "probe"}) {
+    for (const char* const endpoint : {"unix:///p/s", "unix:/p/s", "/p/s"}) {
+      ASSERT_OK_AND_ASSIGN(const Invocation it,
+                           Parse({verb, "--endpoint", endpoint}));
+      EXPECT_EQ(it.socket_path, "/p/s") << endpoint;
+    }
+    for (const std::string& endpoint :
+         {std::string("tcp://1.2.3.4:1"), std::string("p/s"), std::string(""),
+          std::string("unix://host/s"), "/" + std::string(107, 'x')}) {
+      EXPECT_THAT(Parse({verb, "--endpoint", endpoint}),
+                  StatusIs(absl::StatusCode::kInvalidArgument,
+                           HasSubstr(absl::StrCat("--endpoint=", endpoint))));
+    }
+  }
 }
 
 TEST(InvocationTest, ARelativeDataDirectoryIsBelowTheWorkingDirectory) {

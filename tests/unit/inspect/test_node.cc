@@ -176,6 +176,13 @@ void TestNode::Unmount(const std::string& path) {
 }
 
 CliResult TestNode::Run(std::vector<std::string> words) {
+  std::ostringstream out;
+  CliResult result = RunInto(out, std::move(words));
+  result.out = out.str();
+  return result;
+}
+
+CliResult TestNode::RunInto(std::ostream& out, std::vector<std::string> words) {
   words.insert(words.begin(),
                {"oneagent-csi", "--data-dir", layout_.data_dir()});
   if (words[3] == "doctor") {
@@ -183,7 +190,6 @@ CliResult TestNode::Run(std::vector<std::string> words) {
   }
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
-  std::ostringstream out;
   std::ostringstream err;
   const Console console = {.out = out,
                            .err = err,
@@ -192,7 +198,6 @@ CliResult TestNode::Run(std::vector<std::string> words) {
   CliResult result;
   result.code = RunCli("/nonexistent", static_cast<int>(argv.size()),
                        argv.data(), console);
-  result.out = out.str();
   result.err = err.str();
   return result;
 }

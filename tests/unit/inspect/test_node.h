@@ -47,6 +47,8 @@ class TestNode {
 
   // Runs the CLI with --data-dir and, where the verb has it, --endpoint.
   CliResult Run(std::vector<std::string> words);
+  // The same; what it prints goes to `out` instead of the result.
+  CliResult RunInto(std::ostream& out, std::vector<std::string> words);
 
   Index& index() { return *index_; }
   // As if the daemons were stopped.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -269,6 +270,34 @@ TEST_F(VerbsTest, GcNowWantsRoot) {
   ASSERT_EQ(seteuid(0), 0);
   EXPECT_EQ(result.code, kExitFinding);
   EXPECT_THAT(result.err, HasSubstr("wants root"));
+}
+
+// As on a full disk, or into a pipe that nobody reads.
+TEST_F(VerbsTest, WhatCannotBeWrittenIsAFailure) {
+  node_.MakeHealthy();
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"agents"},
+                                             {"volumes", "-o", "json"},
+                                             {"tenants"},
+                                             {"show", kAgent},
+                                             {"verify"},
+                                             {"du"},
+                                             {"gc", "--dry-run"},
+                                             {"doctor"},
+                                             {"--help"},
+                                             {"--version"}}) {
+    std::ofstream full("/dev/full");
+    const CliResult result = node_.RunInto(full, words);
+    EXPECT_EQ(result.code, kExitFinding) << words[0];
+    EXPECT_THAT(result.err, StartsWith("oneagent-csi: standard output: "))
+        << words[0];
+  }
+}
+
+TEST_F(VerbsTest, AnEndpointThatIsNoSocketIsWrongUsage) {
+  const CliResult result = node_.Run({"probe", "--endpoint", "tcp://h:1"});
+  EXPECT_EQ(result.code, kExitUsage);
+  EXPECT_THAT(result.err, StartsWith("oneagent-csi: --endpoint=tcp://h:1: "));
 }
 
 }  // namespace

@@ -137,7 +137,7 @@ TEST_F(ProgramTest, OnceWithoutADirectoryOfManifestsFails) {
 
 TEST_F(ProgramTest, MisconfigurationIsOneLine) {
   const ProgramResult flag = RunProgram({PROVISIONER_PROGRAM, "--data-dir=x"});
-  EXPECT_EQ(flag.exit_code, 1);
+  EXPECT_EQ(flag.exit_code, 2);
   EXPECT_EQ(flag.err,
             "oneagent-csi-provisioner: --data-dir=x: not an absolute path\n");
 
