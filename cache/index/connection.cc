@@ -13,9 +13,9 @@
 namespace oneagent {
 namespace {
 
-// How often a file may be replaced between the exclusive and the shared guard
-// before the call gives up.
-constexpr int kRounds = 5;
+// How often a file may be replaced between the exclusive and the shared guard,
+// or removed while it is being opened, before the call gives up.
+constexpr int kRounds = 20;
 
 // An answer that took the whole timeout: the file is locked, or its disk hangs.
 bool WaitedInVain(const absl::Status& status,
@@ -137,9 +137,7 @@ absl::Status Index::Connection::RunAttached(Access access, Body body) {
 absl::Status Index::Connection::Attach() {
   for (int round = 0; round < kRounds; ++round) {
     RETURN_IF_ERROR(guard_.Lock(FileGuard::Mode::kShared));
-    if (file_ != nullptr && damage_.empty() && file_->CheckCurrent().ok()) {
-      return absl::OkStatus();
-    }
+    if (IsFileCurrent()) return absl::OkStatus();
     if (!options_.read_only) {
       // Not converted: flock would drop the shared lock before it waits, too.
       guard_.Unlock();
@@ -147,10 +145,19 @@ absl::Status Index::Connection::Attach() {
     }
     const absl::Status reopened = Reopen();
     guard_.Unlock();
+    // By who takes no guard: there is another file now, or none.
+    if (absl::IsAborted(reopened)) continue;
     RETURN_IF_ERROR(reopened);
   }
   return absl::UnavailableError(
       absl::StrCat(layout_.IndexFile(), ": is replaced again and again"));
+}
+
+bool Index::Connection::IsFileCurrent() {
+  if (file_ == nullptr || !damage_.empty()) return false;
+  const absl::Status status = file_->CheckCurrent();
+  if (absl::IsDataLoss(status)) damage_ = std::string(status.message());
+  return status.ok();
 }
 
 absl::Status Index::Connection::Reopen() {
@@ -188,7 +195,17 @@ absl::Status Index::Connection::Replace(const std::string& cause) {
 }
 
 absl::Status Index::Connection::OpenFile() {
-  ASSIGN_OR_RETURN(file_, IndexFile::Open(layout_.IndexFile(), file_options_));
+  const std::string path = layout_.IndexFile();
+  const FileIdentity before = IdentityOf(path);
+  absl::StatusOr<std::unique_ptr<IndexFile>> file =
+      IndexFile::Open(path, file_options_);
+  // What is wrong with a file that is gone by now is of no interest.
+  if (!file.ok() && IdentityOf(path) != before) {
+    return absl::AbortedError(
+        absl::StrCat(path, ": was replaced while it was being opened"));
+  }
+  if (!file.ok()) return file.status();
+  file_ = *std::move(file);
   ++generation_;
   return absl::OkStatus();
 }

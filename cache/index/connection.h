@@ -65,7 +65,10 @@ class Index::Connection {
   absl::Status Replace(const std::string& cause)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
   void CloseFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
+  // Aborted when somebody replaces the file meanwhile.
   absl::Status OpenFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
+  // Is file_ the healthy one at the path? Else notes what is wrong with it.
+  bool IsFileCurrent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(gate_);
 
   // Constant after construction.
   const Options& options_;
@@ -75,7 +78,7 @@ class Index::Connection {
   Gate gate_;
   FileGuard guard_ ABSL_GUARDED_BY(gate_);
   std::unique_ptr<IndexFile> file_ ABSL_GUARDED_BY(gate_);
-  // What SQLite found wrong with file_ in the last transaction; empty: nothing.
+  // What was found wrong with file_; empty: nothing.
   std::string damage_ ABSL_GUARDED_BY(gate_);
   uint64_t generation_ ABSL_GUARDED_BY(gate_) = 0;
 };

@@ -11,7 +11,8 @@
 // Guarded replacement: creating, migrating and rebuilding the file happen
 // under flock(index.lock, LOCK_EX); every transaction holds LOCK_SH and opens
 // the file anew when the path's inode is not the opened one or its header is
-// not an index's. A file that is missing or damaged is set aside (index.db,
+// not an index's. A file that is missing, damaged or robbed of its -wal or -shm
+// while it is open is set aside (index.db,
 // -wal and -shm, renamed to index.db.damaged-<UTC time>*; the newest three are
 // kept), made anew and filled from the records of agents, configs and tenants.
 // Volumes are filled by the mounter alone, which then calls SetReconciled;

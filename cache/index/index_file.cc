@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
+#include "base/failpoint.h"
 #include "base/posix_status.h"
 #include "base/status_macros.h"
 
@@ -76,6 +77,12 @@ absl::Status CheckCompanions(const std::string& path, bool read_only) {
 
 }  // namespace
 
+FileIdentity IdentityOf(const std::string& path) {
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0) return {};
+  return {.device = info.st_dev, .inode = info.st_ino};
+}
+
 absl::StatusOr<std::unique_ptr<IndexFile>> IndexFile::Open(
     const std::string& path, const Options& options) {
   ASSIGN_OR_RETURN(std::unique_ptr<IndexFile> file,
@@ -137,6 +144,7 @@ absl::StatusOr<std::unique_ptr<IndexFile>> IndexFile::OpenUnchecked(
                             .busy_timeout = options.busy_timeout}));
   // Until it has proved healthy, it stays as it was found.
   db.SetTidyOnClose(/*tidy=*/false);
+  Failpoint("index:opened");
   std::unique_ptr<IndexFile> file(new IndexFile(std::move(db), immutable));
   return file;
 }
@@ -168,8 +176,7 @@ absl::Status IndexFile::CheckIdentity() {
   if (lstat(db_.path().c_str(), &info) != 0) {
     return PosixStatus(db_.path(), errno);
   }
-  device_ = info.st_dev;
-  inode_ = info.st_ino;
+  identity_ = {.device = info.st_dev, .inode = info.st_ino};
   ASSIGN_OR_RETURN(const bool moved, db_.HasMoved());
   if (!moved) return absl::OkStatus();
   return absl::UnavailableError(
@@ -194,13 +201,20 @@ absl::Status IndexFile::Finish() {
   }
   if (!statements.ok()) return statements.status();
   statements_ = *std::move(statements);
+  // Reading has made them, where they are used.
+  log_ = IdentityOf(absl::StrCat(db_.path(), "-wal"));
+  shared_memory_ = IdentityOf(absl::StrCat(db_.path(), "-shm"));
   return CheckHeader();
 }
 
-bool IndexFile::IsAtPath() const {
-  struct stat info;
-  return lstat(db_.path().c_str(), &info) == 0 && info.st_dev == device_ &&
-         info.st_ino == inode_;
+bool IndexFile::IsAtPath() const { return IdentityOf(db_.path()) == identity_; }
+
+absl::Status IndexFile::CheckLog() const {
+  const bool is_same =
+      IdentityOf(absl::StrCat(db_.path(), "-wal")) == log_ &&
+      IdentityOf(absl::StrCat(db_.path(), "-shm")) == shared_memory_;
+  return is_same ? absl::OkStatus()
+                 : Damaged(db_, "its -wal or -shm was removed");
 }
 
 absl::Status IndexFile::CheckHeader() {
@@ -226,6 +240,8 @@ absl::Status IndexFile::CheckCurrent() {
     if (in_use) {
       return absl::AbortedError(absl::StrCat(db_.path(), ": is written to"));
     }
+  } else {
+    RETURN_IF_ERROR(CheckLog());
   }
   return CheckHeader();
 }

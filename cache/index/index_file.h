@@ -20,6 +20,15 @@
 
 namespace oneagent {
 
+// Which file a path names; all zero: none.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+
+  bool operator==(const FileIdentity&) const = default;
+};
+FileIdentity IdentityOf(const std::string& path);
+
 class IndexFile {
  public:
   struct Options {
@@ -40,10 +49,11 @@ class IndexFile {
   static absl::StatusOr<std::unique_ptr<IndexFile>> Create(
       const std::string& path, const Options& options);
 
-  // OK while this is the file at the path and its header is an index's. Two
-  // system calls: made before every transaction. A connection to a file that
-  // was replaced or overwritten goes on working without an error of SQLite's
-  // and would delete leased agents.
+  // OK while this is the file at the path, -wal and -shm are those that it
+  // works with, and its header is an index's. Four system calls: made before
+  // every transaction. A connection to a file that was replaced or overwritten
+  // goes on working without an error of SQLite's and would delete leased
+  // agents. Aborted: another file is there; DataLoss: this one is damaged.
   absl::Status CheckCurrent();
   // The first half of CheckCurrent.
   bool IsAtPath() const;
@@ -62,11 +72,15 @@ class IndexFile {
   absl::Status CheckHeader();
   absl::Status CheckContent();
   absl::Status Finish();
+  absl::Status CheckLog() const;
 
   Database db_;
   const bool immutable_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  FileIdentity identity_;
+  // Of -wal and -shm. While a connection is open nobody but a stranger removes
+  // them, and then two processes write into two logs of one file.
+  FileIdentity log_;
+  FileIdentity shared_memory_;
   Statements statements_;  // after db_: gone before it
 };
 

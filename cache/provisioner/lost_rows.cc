@@ -56,4 +56,29 @@ absl::StatusOr<bool> RowsAreMissing(const Layout& layout, Index& index) {
   return false;
 }
 
+absl::StatusOr<std::vector<std::string>> DynaKubesInNeed(Index& index) {
+  std::set<std::string> ready;
+  ASSIGN_OR_RETURN(const auto agents, index.ListAgents());
+  for (const AgentRow& row : agents) {
+    if (row.state == TreeState::kReady) ready.insert(row.id);
+  }
+  ASSIGN_OR_RETURN(const auto configs, index.ListConfigs());
+  for (const ConfigRow& row : configs) {
+    if (row.state == TreeState::kReady) ready.insert(row.id);
+  }
+  ASSIGN_OR_RETURN(const auto tenants, index.ListTenants());
+  std::vector<std::string> in_need;
+  for (const TenantRow& row : tenants) {
+    // Without a version none is needed.
+    const bool wants = row.state == TenantState::kReady &&
+                       row.deleted_at == absl::InfinitePast() &&
+                       !row.version.empty();
+    if (wants &&
+        !(ready.contains(row.agent_id) && ready.contains(row.config_id))) {
+      in_need.push_back(row.dynakube);
+    }
+  }
+  return in_need;
+}
+
 }  // namespace oneagent

@@ -43,6 +43,12 @@ TenantAccess AccessOf(const DesiredTenant& desired,
           .cancelled = is_outdated};
 }
 
+// Whoever gets it tries again at once.
+absl::Status ComesAgain(const std::string& version) {
+  return absl::AbortedError(
+      absl::StrCat("agent ", version, ": was collected just now, comes again"));
+}
+
 }  // namespace
 
 TenantReconciler::TenantReconciler(const Parts& parts)
@@ -252,8 +258,7 @@ absl::StatusOr<AgentRow> TenantReconciler::EnsureAgent(
   ASSIGN_OR_RETURN(std::optional<AgentRow> row,
                    installer_.FindInstalled(identity));
   if (row.has_value()) return *std::move(row);
-  return absl::AbortedError(absl::StrCat(
-      "agent ", identity.version, ": was collected just now, comes again"));
+  return ComesAgain(identity.version);
 }
 
 absl::StatusOr<ConfigRow> TenantReconciler::InstallConfig(
@@ -281,7 +286,10 @@ absl::Status TenantReconciler::Switch(const Attempt& attempt,
   ready.state = TenantState::kReady;
   ready.reason.clear();
   ready.updated_at = parts_.clock.Now();
-  RETURN_IF_ERROR(parts_.book.Write(ready));
+  const absl::Status written = parts_.book.Write(ready);
+  // By another process, or with an index that was lost meanwhile.
+  if (absl::IsFailedPrecondition(written)) return ComesAgain(attempt.version);
+  RETURN_IF_ERROR(written);
   row = std::move(ready);
   return absl::OkStatus();
 }

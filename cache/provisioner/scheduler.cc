@@ -85,12 +85,25 @@ void Scheduler::LookAtIndex(absl::Time now) {
   // A commit that is under way looks like a record without a row.
   if (!parts_.gate.TryBeginSweep()) return;
   const auto end = absl::MakeCleanup([this] { parts_.gate.EndSweep(); });
-  const absl::StatusOr<bool> missing =
-      RowsAreMissing(parts_.store.layout(), parts_.index);
-  errors_.Report(Chore::kFindLostRows, missing.status());
-  if (!missing.ok()) return;
-  if (*missing) errors_.Report(Chore::kRecover, Recover());
-  index_changed_ = false;
+  const absl::Status looked = FindLostRows();
+  errors_.Report(Chore::kFindLostRows, looked);
+  index_changed_ = !looked.ok();
+}
+
+// What can not be brought back from disk is installed anew, and not only when
+// the DynaKube's turn comes.
+absl::Status Scheduler::FindLostRows() {
+  ASSIGN_OR_RETURN(const bool are_missing,
+                   RowsAreMissing(parts_.store.layout(), parts_.index));
+  if (are_missing) errors_.Report(Chore::kRecover, Recover());
+  ASSIGN_OR_RETURN(const std::vector<std::string> in_need,
+                   DynaKubesInNeed(parts_.index));
+  MutexLock lock(mu_);
+  for (const std::string& dynakube : in_need) {
+    const auto found = entries_.find(dynakube);
+    if (found != entries_.end()) found->second.due = absl::InfinitePast();
+  }
+  return absl::OkStatus();
 }
 
 // The mounter may have written of volumes that wait, and each reconcile may

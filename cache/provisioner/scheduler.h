@@ -131,6 +131,7 @@ class Scheduler {
   void LookAtIndex(absl::Time now);
   void FollowVolumes(absl::Time now);
   absl::Status Recover();
+  absl::Status FindLostRows();
   absl::Status RememberTrouble();
   void List(absl::Time now);
   void ReportProblems(const std::vector<SourceProblem>& problems);

@@ -51,9 +51,32 @@ absl::Status TenantBook::WriteBoth(const TenantRow& row) {
   ASSIGN_OR_RETURN(const std::optional<TenantRow> known,
                    index_.GetTenant(row.dynakube));
   if (!known.has_value() || !SaysTheSame(*known, row)) {
-    RETURN_IF_ERROR(index_.PutTenant(row));
+    RETURN_IF_ERROR(PutRow(row));
   }
   Failpoint("book:2");
+  return absl::OkStatus();
+}
+
+absl::Status TenantBook::PutRow(const TenantRow& row) {
+  const absl::Status put = index_.PutTenant(row);
+  if (!absl::IsFailedPrecondition(put)) return put;
+  RETURN_IF_ERROR(Adopt(row));
+  return index_.PutTenant(row);
+}
+
+absl::Status TenantBook::Adopt(const TenantRow& row) {
+  {
+    ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(layout_.AgentsDir()));
+    const auto agent = ReadAgentRecord(layout_, row.agent_id);
+    ASSIGN_OR_RETURN(const bool has_tree,
+                     PathExists(layout_.AgentTree(row.agent_id)));
+    if (agent.ok() && has_tree) RETURN_IF_ERROR(index_.PutAgent(*agent));
+  }
+  ASSIGN_OR_RETURN(const UniqueFd lock, LockTrees(layout_.ConfigsDir()));
+  const auto config = ReadConfigRecord(layout_, row.config_id);
+  ASSIGN_OR_RETURN(const bool has_tree,
+                   PathExists(layout_.ConfigTree(row.config_id)));
+  if (config.ok() && has_tree) RETURN_IF_ERROR(index_.PutConfig(*config));
   return absl::OkStatus();
 }
 
@@ -80,10 +103,11 @@ absl::Status TenantBook::RestoreOne(absl::string_view dynakube) {
   ASSIGN_OR_RETURN(const std::optional<TenantRow> known,
                    index_.GetTenant(dynakube));
   if (known.has_value() && SaysTheSame(*known, record)) return absl::OkStatus();
-  const absl::Status put = index_.PutTenant(record);
+  const absl::Status put = PutRow(record);
   if (put.code() != absl::StatusCode::kFailedPrecondition) return put;
-  // Agent or config are gone from the disk, and their manifests with them:
-  // the next reconcile brings them back. The tenant itself must stay known.
+  // Agent or config are gone from the disk: the next reconcile, which need not
+  // wait (DynaKubesInNeed), brings them back. The tenant itself must stay
+  // known.
   record.agent_id.clear();
   record.config_id.clear();
   return index_.PutTenant(record);

@@ -30,7 +30,8 @@ class TenantBook {
 
   // Writes record and row (sequence "book" in tenant_book.cc), or nothing
   // when both say the same already, updated_at aside. An agent or a config
-  // that the index does not know is FailedPrecondition, the record written.
+  // that the index does not know is adopted from its manifest; without that
+  // FailedPrecondition, the record written.
   // Unavailable, as all that follow: the lock or the index cannot be had.
   absl::Status Write(const TenantRow& row);
 
@@ -48,6 +49,9 @@ class TenantBook {
   // The lock held.
   absl::Status WriteBoth(const TenantRow& row);
   absl::Status RestoreOne(absl::string_view dynakube);
+  absl::Status PutRow(const TenantRow& row);
+  // Puts the rows of what `row` refers to, as far as it is on the node.
+  absl::Status Adopt(const TenantRow& row);
 
   const Layout layout_;
   Index& index_;
