@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "base/durable_file.h"
-
 #include "absl/status/statusor.h"
 #include "base/durable_file.h"
 

@@ -37,9 +37,8 @@ absl::StatusOr<VolumeCollection> VolumeCollector::RunOnce(absl::Time now) {
   } else {
     result.in_doubt = true;
   }
-  const absl::StatusOr<TrashResult> trash =
-      EmptyTrash(context_.layout.TrashVolumes(), options_.trash_age,
-                 options_.stopped);
+  const absl::StatusOr<TrashResult> trash = EmptyTrash(
+      context_.layout.TrashVolumes(), options_.trash_age, options_.stopped);
   first_error.Update(trash.status());
   if (!first_error.ok()) return first_error;
   result.trees = trash->trees;

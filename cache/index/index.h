@@ -24,8 +24,8 @@
 // (Open only). Transactions are short and never held across I/O.
 //
 // Thread-safe: one connection that one thread uses at a time. A call waits for
-// the others of its process until the CallDeadline of its thread, if it has one,
-// and answers Unavailable then.
+// the others of its process until the CallDeadline of its thread, if it has
+// one, and answers Unavailable then.
 #ifndef CACHE_INDEX_INDEX_H_
 #define CACHE_INDEX_INDEX_H_
 

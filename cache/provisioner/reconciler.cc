@@ -288,7 +288,8 @@ absl::Status TenantReconciler::Switch(const Attempt& attempt,
   ready.updated_at = parts_.clock.Now();
   const absl::Status written = parts_.book.Write(ready);
   // By another process, or with an index that was lost meanwhile.
-  if (absl::IsFailedPrecondition(written)) return ComesAgain(attempt.version);
+  if (absl::IsFailedPrecondition(written))
+    return ComesAgain(attempt.facts.version);
   RETURN_IF_ERROR(written);
   row = std::move(ready);
   return absl::OkStatus();

@@ -143,8 +143,9 @@ class PublishCrashTest : public testing::TestWithParam<Crash> {
   }
 
   void ExpectNothingAfterUnpublish() {
-    EXPECT_OK(world_.unpublisher->Unpublish(request_.volume_id, world_.Target(1))
-                  .status);
+    EXPECT_OK(
+        world_.unpublisher->Unpublish(request_.volume_id, world_.Target(1))
+            .status);
     EXPECT_EQ(MountsAtTarget(), 0);
     EXPECT_FALSE(world_.Exists(world_.Target(1)));
     EXPECT_EQ(world_.StateOf(request_.volume_id), "none");

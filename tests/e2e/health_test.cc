@@ -50,7 +50,7 @@ TEST_F(HealthTest, BothDaemonsAreHealthyAndReady) {
   StartMounter();
   EXPECT_EQ(HttpAsk(mounter_, "/healthz").body, "ok\n");
   EXPECT_EQ(HttpAsk(mounter_, "/readyz").body,
-            "index: ok\nsocket: ok\nvolumes: ok\n");
+            "index: ok\noverlay: ok\nsocket: ok\nvolumes: ok\n");
   EXPECT_EQ(HttpAsk(mounter_, "/readyz").status, 200);
   StartProvisioner();
   EXPECT_TRUE(Becomes(provisioner_, "/readyz", 200));

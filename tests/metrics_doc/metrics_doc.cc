@@ -52,6 +52,7 @@ The causes of `cause` and `reason` at the mounter:
 | `abandoned` | the caller was gone before its turn came |
 | `shutdown` | the mounter was ending |
 | `drained` | the driver is being drained (`--drain`) |
+| `interrupted` | the mounter ended while it published the volume |
 | `other` | none of these; the log has the text |
 
 The causes of `cause` at the provisioner's downloads:

@@ -123,8 +123,7 @@ void KubeApiServer::StartApiServer() {
           absl::StrCat("--secure-port=", kApiPort),
           "--endpoint-reconciler-type=none",
           // As in every cluster that has CSI drivers.
-          "--allow-privileged=true",
-          "--service-cluster-ip-range=10.96.0.0/24",
+          "--allow-privileged=true", "--service-cluster-ip-range=10.96.0.0/24",
           absl::StrCat("--tls-cert-file=", ca_path()),
           absl::StrCat("--tls-private-key-file=", dir_.Path("api.key")),
           absl::StrCat("--audit-policy-file=", dir_.Path("audit.yaml")),
