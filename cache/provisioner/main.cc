@@ -142,7 +142,12 @@ int Run(const ProvisionerConfig& config) {
                                 {"dynakube_dir", config.dynakube_dir},
                                 {"kubeconfig", config.kubeconfig},
                                 {"version", ONEAGENT_VERSION}});
-    (*provisioner)->Run();
+    const absl::Status ran = (*provisioner)->Run();
+    if (!ran.ok()) {
+      daemon_log.Error("data directory lost, ending",
+                       {{"error", std::string(ran.message())}});
+      ok = false;
+    }
   }
   bar.Clear();
   if (!(*provisioner)->Stop(kLongestEnd)) {

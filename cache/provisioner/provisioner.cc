@@ -1,6 +1,7 @@
 #include "cache/provisioner/provisioner.h"
 
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <memory>
@@ -38,6 +39,18 @@ absl::StatusOr<UniqueFd> LockDirectory(const std::string& path) {
         "another provisioner works in this directory");
   }
   return PosixStatus(absl::StrCat("flock ", path), errno);
+}
+
+// Whether the directory that is locked still stands at its path.
+absl::Status CheckHeld(const UniqueFd& lock, const std::string& path) {
+  struct stat held;
+  struct stat found;
+  if (fstat(lock.get(), &held) == 0 && lstat(path.c_str(), &found) == 0 &&
+      held.st_dev == found.st_dev && held.st_ino == found.st_ino) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": was deleted or replaced"));
 }
 
 // An index that cannot be used now is waited for: ended, the process would be
@@ -142,6 +155,7 @@ Provisioner::Provisioner(const ProvisionerConfig& config, const Clock& clock,
                          CacheObserver& observer, Shutdown& shutdown,
                          Opened opened)
     : clock_(clock),
+      layout_(config.data_dir),
       opened_(std::move(opened)),
       shutdown_(shutdown),
       curl_(kUserAgent, clock,
@@ -212,15 +226,17 @@ bool Provisioner::RunOnce() {
   return true;
 }
 
-void Provisioner::Run() {
+absl::Status Provisioner::Run() {
   if (outlets_ != nullptr) outlets_->Start();
   while (!shutdown_.IsRequested()) {
+    RETURN_IF_ERROR(CheckHeld(opened_.lock, layout_.StagingDir()));
     scheduler_.RunOnce(clock_.Now());
     if (outlets_ != nullptr) {
       outlets_->LookAtTaint(scheduler_.IsFirstAgentReady());
     }
     if (opened_.source->WaitForChange(kTick)) scheduler_.ListSoon();
   }
+  return absl::OkStatus();
 }
 
 }  // namespace oneagent

@@ -51,8 +51,10 @@ class Provisioner {
   // ready and nothing was left out; false too when the end was asked for
   // before, which it does not wait beyond. Downloads end within a second.
   bool RunOnce();
-  // Until the end is asked for.
-  void Run();
+  // Until the end is asked for: OK. FailedPrecondition when somebody deleted or
+  // replaced the data directory: whoever starts the process again has all of it
+  // made and installed anew.
+  absl::Status Run();
 
   // False when something still ran after `timeout`: the process may just end,
   // which is no worse than a crash.
@@ -83,6 +85,7 @@ class Provisioner {
   void SettleOnce();
 
   const Clock& clock_;
+  const Layout layout_;
   const Opened opened_;  // its lock on staging/ is held as long as this lives
   Shutdown& shutdown_;
   CurlFetcher curl_;

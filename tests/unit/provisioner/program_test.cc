@@ -275,6 +275,20 @@ TEST_F(ProgramTest, EndsWhileItWaitsForAnIndex) {
   EXPECT_THAT(daemon.Log(), HasSubstr("stopped"));
 }
 
+// Whoever keeps it running has a new one make everything anew.
+TEST_F(ProgramTest, EndsWhenItsDataDirectoryIsDeleted) {
+  PutDynaKube();
+  Daemon daemon(Command(), dir_.Path("log"));
+  while (daemon.Log().find("state=ready") == std::string::npos) {
+    ASSERT_TRUE(daemon.IsRunning()) << daemon.Log();
+    std::this_thread::yield();
+  }
+  ASSERT_EQ(rename(dir_.Path("data").c_str(), dir_.Path("gone").c_str()), 0);
+  EXPECT_EQ(daemon.Wait(), 1);
+  EXPECT_THAT(daemon.Log(), HasSubstr("data directory lost, ending"));
+  EXPECT_EQ(RunProgram(Command({"--once"})).exit_code, 0);
+}
+
 TEST_F(ProgramTest, ActsOnAChangedManifest) {
   Daemon daemon(Command({"--log-format=json"}), dir_.Path("log"));
   Signal asked;
