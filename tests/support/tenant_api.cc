@@ -189,6 +189,11 @@ void TenantApiServer::AddFault(std::string path_part, Fault fault) {
   faults_.push_back({std::move(path_part), std::move(fault)});
 }
 
+void TenantApiServer::ClearFaults() {
+  MutexLock lock(mu_);
+  faults_.clear();
+}
+
 void TenantApiServer::SetHook(std::function<void(const SeenRequest&)> hook) {
   MutexLock lock(mu_);
   hook_ = std::move(hook);

@@ -139,6 +139,8 @@ class TenantApiServer {
   // Of several faults whose `path_part` is in a request's path, the first one
   // added that has requests left is used.
   void AddFault(std::string path_part, Fault fault);
+  // Of those that have befallen no request yet, too.
+  void ClearFaults();
   // Called on the serving thread before a request is answered; may wait.
   void SetHook(std::function<void(const SeenRequest&)> hook);
 
