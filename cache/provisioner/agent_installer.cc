@@ -69,7 +69,7 @@ absl::StatusOr<std::unique_ptr<AgentInstaller::Flight>>
 AgentInstaller::Download(const TenantAccess& access, const Platform& platform,
                          const AgentIdentity& identity) {
   const std::string id = AgentId(identity);
-  Failpoint("download:0");
+  Failpoint("flight:begun");
   if (!Begin(id)) {
     return absl::AbortedError(absl::StrCat("agent ", identity.version,
                                            ": waits for another download"));

@@ -55,7 +55,7 @@ namespace {
 
 // Where one tree comes from and goes to.
 struct Place {
-  std::string sequence;
+  bool is_agent = false;
   std::string parent;
   std::string staging;
   std::string tree;
@@ -64,7 +64,7 @@ struct Place {
 };
 
 Place AgentPlace(const Layout& layout, const std::string& id) {
-  return {.sequence = "install",
+  return {.is_agent = true,
           .parent = layout.AgentsDir(),
           .staging = layout.StagingTree(id),
           .tree = layout.AgentTree(id),
@@ -73,16 +73,12 @@ Place AgentPlace(const Layout& layout, const std::string& id) {
 }
 
 Place ConfigPlace(const Layout& layout, const std::string& id) {
-  return {.sequence = "config",
+  return {.is_agent = false,
           .parent = layout.ConfigsDir(),
           .staging = layout.StagingTree(absl::StrCat("config-", id)),
           .tree = layout.ConfigTree(id),
           .manifest = layout.ConfigManifest(id),
           .trash = layout.TrashAgents()};
-}
-
-void StepDone(const Place& place, int step) {
-  Failpoint(absl::StrCat(place.sequence, ":", step));
 }
 
 absl::Status ClearStaging(const Place& place) {
@@ -106,7 +102,7 @@ absl::Status Commit(const Place& place, const std::string& manifest) {
     return PosixStatus(
         absl::StrCat("rename ", place.staging, " -> ", place.tree), errno);
   }
-  StepDone(place, 4);
+  Failpoint(place.is_agent ? "install:4" : "config:4");
   const absl::Status written = WriteFileAtomically(
       place.manifest, manifest, kManifestMode, Durability::kSync);
   if (!written.ok()) {
@@ -115,7 +111,7 @@ absl::Status Commit(const Place& place, const std::string& manifest) {
     (void)MoveToTrash(place.tree, place.trash);
     return written;
   }
-  StepDone(place, 5);
+  Failpoint(place.is_agent ? "install:5" : "config:5");
   return absl::OkStatus();
 }
 
@@ -244,7 +240,7 @@ absl::StatusOr<AgentRow> Store::InstallAgent(const AgentIdentity& identity,
     if (row.ok() && !cleared.ok()) row = cleared;
   }
   const absl::Status deleted = RemoveFileIfPresent(archive.path);
-  StepDone(place, 7);
+  Failpoint("install:7");
   if (row.ok() && !deleted.ok()) return deleted;
   return row;
 }
@@ -255,13 +251,13 @@ absl::StatusOr<AgentRow> Store::UnpackAgent(const std::string& id,
                                             const UnpackProgress& progress) {
   const Place place = AgentPlace(layout_, id);
   RETURN_IF_ERROR(ClearStaging(place));
-  StepDone(place, 1);
+  Failpoint("install:1");
   ASSIGN_OR_RETURN(UnpackedTree tree, UnpackArchive(archive.path, place.staging,
                                                     UnpackLimits(), progress));
   RETURN_IF_ERROR(Annotate(CheckIsAgent(place.staging, tree), archive.source));
-  StepDone(place, 2);
+  Failpoint("install:2");
   RETURN_IF_ERROR(SyncFileSystemOf(place.staging));
-  StepDone(place, 3);
+  Failpoint("install:3");
   AgentRow row = {.id = id,
                   .kind = identity.kind,
                   .version = identity.version,
@@ -280,7 +276,7 @@ absl::StatusOr<AgentRow> Store::UnpackAgent(const std::string& id,
   RETURN_IF_ERROR(CheckReplaceable(place.tree, leases));
   RETURN_IF_ERROR(Commit(place, manifest));
   RETURN_IF_ERROR(index_.PutAgent(row));
-  StepDone(place, 6);
+  Failpoint("install:6");
   return row;
 }
 
@@ -296,11 +292,11 @@ absl::StatusOr<ConfigRow> Store::InstallConfig(
   if (!absl::IsNotFound(found.status())) return found;
   RETURN_IF_ERROR(ClearStaging(place));
   const absl::Cleanup clear = [&place] { (void)ClearStaging(place); };
-  StepDone(place, 1);
+  Failpoint("config:1");
   ASSIGN_OR_RETURN(UnpackedTree tree, WriteTree(place.staging, files));
-  StepDone(place, 2);
+  Failpoint("config:2");
   RETURN_IF_ERROR(SyncFileSystemOf(place.staging));
-  StepDone(place, 3);
+  Failpoint("config:3");
   ConfigRow row = {.id = id,
                    .dynakube = std::string(dynakube),
                    .bytes = tree.bytes,
@@ -313,7 +309,7 @@ absl::StatusOr<ConfigRow> Store::InstallConfig(
   RETURN_IF_ERROR(CheckReplaceable(place.tree, leases));
   RETURN_IF_ERROR(Commit(place, manifest));
   RETURN_IF_ERROR(index_.PutConfig(row));
-  StepDone(place, 6);
+  Failpoint("config:6");
   return row;
 }
 

@@ -14,6 +14,7 @@
 #include "cache/collect/collector.h"
 #include "cache/index/records.h"
 #include "gtest/gtest.h"
+#include "tests/support/failpoints.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/store/bare_process.h"
 #include "tests/unit/store/store_fixture.h"
@@ -26,7 +27,7 @@ constexpr int kDied = 42;
 const testing::Environment* const kBare = BareProcess::Install();
 
 class InstallCrashTest : public StoreFixture,
-                         public testing::WithParamInterface<int> {
+                         public testing::WithParamInterface<std::string> {
  protected:
   InstallCrashTest() {
     // What must never be touched: an agent and a config in use.
@@ -47,6 +48,10 @@ class InstallCrashTest : public StoreFixture,
     const auto volume = index_->GetVolume("volume");
     EXPECT_TRUE(volume.ok() && volume->has_value() &&
                 (*volume)->agent_id == IdOf("used"));
+  }
+
+  int Step() const {
+    return std::stoi(GetParam().substr(GetParam().find(':') + 1));
   }
 
   // Runs `act` in a child that opens the directory anew and dies at
@@ -73,11 +78,12 @@ class InstallCrashTest : public StoreFixture,
 };
 
 class AgentInstallCrashTest : public InstallCrashTest {};
-INSTANTIATE_TEST_SUITE_P(Step, AgentInstallCrashTest, testing::Range(1, 8));
+INSTANTIATE_TEST_SUITE_P(Step, AgentInstallCrashTest,
+                         testing::ValuesIn(FailpointsOf("install")));
 
 TEST_P(AgentInstallCrashTest, LeavesAWholeAgentOrNone) {
-  const int step = GetParam();
-  DieAt(absl::StrCat("install:", step), [this] { (void)Install("new"); });
+  const int step = Step();
+  DieAt(GetParam(), [this] { (void)Install("new"); });
   ASSERT_OK(store_->Recover());
   ExpectConsistent();
   ASSERT_OK_AND_ASSIGN(const auto row, index_->GetAgent(IdOf("new")));
@@ -94,14 +100,14 @@ TEST_P(AgentInstallCrashTest, LeavesAWholeAgentOrNone) {
 }
 
 TEST_P(AgentInstallCrashTest, IsMadeUpForWithoutARecovery) {
-  DieAt(absl::StrCat("install:", GetParam()), [this] { (void)Install("new"); });
+  DieAt(GetParam(), [this] { (void)Install("new"); });
   ASSERT_OK(Install("new"));
   ExpectConsistent();
 }
 
 TEST_P(AgentInstallCrashTest, AndTheLossOfTheIndexAreRecoveredTogether) {
-  const int step = GetParam();
-  DieAt(absl::StrCat("install:", step), [this] { (void)Install("new"); });
+  const int step = Step();
+  DieAt(GetParam(), [this] { (void)Install("new"); });
   LoseIndex();
   // Only step 4 leaves something that could be in use.
   EXPECT_EQ(store_->Recover().ok(), step != 4);
@@ -115,11 +121,12 @@ TEST_P(AgentInstallCrashTest, AndTheLossOfTheIndexAreRecoveredTogether) {
 }
 
 class ConfigInstallCrashTest : public InstallCrashTest {};
-INSTANTIATE_TEST_SUITE_P(Step, ConfigInstallCrashTest, testing::Range(1, 7));
+INSTANTIATE_TEST_SUITE_P(Step, ConfigInstallCrashTest,
+                         testing::ValuesIn(FailpointsOf("config")));
 
 TEST_P(ConfigInstallCrashTest, LeavesAWholeLayerOrNone) {
-  const int step = GetParam();
-  DieAt(absl::StrCat("config:", step), [this] { (void)InstallConf("new"); });
+  const int step = Step();
+  DieAt(GetParam(), [this] { (void)InstallConf("new"); });
   ASSERT_OK(store_->Recover());
   ExpectConsistent();
   ASSERT_OK_AND_ASSIGN(const auto rows, index_->ListConfigs());
@@ -132,14 +139,15 @@ TEST_P(ConfigInstallCrashTest, LeavesAWholeLayerOrNone) {
 }
 
 class RemoveCrashTest : public InstallCrashTest {};
-INSTANTIATE_TEST_SUITE_P(Step, RemoveCrashTest, testing::Range(1, 4));
+INSTANTIATE_TEST_SUITE_P(Step, RemoveCrashTest,
+                         testing::ValuesIn(FailpointsOf("remove")));
 
 TEST_P(RemoveCrashTest, LeavesAWholeAgentOrNone) {
-  const int step = GetParam();
+  const int step = Step();
   ASSERT_OK(Install("old"));
   ASSERT_OK(index_->SetReconciled(kBootId));
   clock_.Advance(absl::Hours(1));
-  DieAt(absl::StrCat("remove:", step), [this] {
+  DieAt(GetParam(), [this] {
     (void)store_->RemoveAgent(IdOf("old"), clock_.Now(), kBootId);
   });
   ASSERT_OK(store_->Recover());
@@ -156,11 +164,11 @@ TEST_P(RemoveCrashTest, LeavesAWholeAgentOrNone) {
 }
 
 TEST_P(RemoveCrashTest, LeavesAWholeLayerOrNone) {
-  const int step = GetParam();
+  const int step = Step();
   ASSERT_OK_AND_ASSIGN(const ConfigRow old, InstallConf("old"));
   ASSERT_OK(index_->SetReconciled(kBootId));
   clock_.Advance(absl::Hours(1));
-  DieAt(absl::StrCat("remove:", step),
+  DieAt(GetParam(),
         [&] { (void)store_->RemoveConfig(old.id, clock_.Now(), kBootId); });
   ASSERT_OK(store_->Recover());
   ExpectConsistent();
@@ -177,7 +185,8 @@ class TenantCrashTest : public InstallCrashTest {
     return collector.RunOnce(/*tenants_known=*/true);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Step, TenantCrashTest, testing::Range(1, 3));
+INSTANTIATE_TEST_SUITE_P(Step, TenantCrashTest,
+                         testing::ValuesIn(FailpointsOf("tenant")));
 
 TEST_P(TenantCrashTest, DeletedDynakubeGoesAllTheSame) {
   const TenantRow gone = {.dynakube = "dk",
@@ -188,7 +197,7 @@ TEST_P(TenantCrashTest, DeletedDynakubeGoesAllTheSame) {
   ASSERT_OK(index_->PutTenant(gone));
   ASSERT_OK(index_->SetReconciled(kBootId));
   clock_.Advance(absl::Hours(1));
-  DieAt(absl::StrCat("tenant:", GetParam()), [this] { (void)Collect(); });
+  DieAt(GetParam(), [this] { (void)Collect(); });
   ASSERT_OK(store_->Recover());
   ASSERT_OK(Collect());
   EXPECT_THAT(PathExists(layout_.TenantRecord("dk")), IsOkAndHolds(false));

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/failpoint.h"
+#include "tests/support/failpoints.h"
 #include "tests/unit/index/child.h"
 #include "tests/unit/index/index_damage.h"
 
@@ -19,7 +20,7 @@ using testing::Not;
 constexpr int kDied = 42;
 
 class IndexCrashTest : public DamagedIndexTest,
-                       public testing::WithParamInterface<const char*> {
+                       public testing::WithParamInterface<std::string> {
  protected:
   // A child that opens the index and dies at `step`, the nth time it is there.
   void DieAt(const std::string& step, int nth) {
@@ -61,8 +62,7 @@ TEST_P(IndexCrashTest, NextProcessRebuildsAWholeIndex) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryStep, IndexCrashTest,
-                         testing::Values("rebuild:1", "rebuild:2", "rebuild:3",
-                                         "rebuild:4", "rebuild:5"));
+                         testing::ValuesIn(FailpointsOf("rebuild")));
 
 TEST_F(IndexCrashTest, DyingBetweenDatabaseAndLogLosesNeither) {
   WriteRecords();

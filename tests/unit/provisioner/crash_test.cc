@@ -1,14 +1,18 @@
 // Dies at every step of bringing a DynaKube to the node, and of switching it,
-// and starts again: pods get the old or the new, whole, and nothing is left.
+// and starts again in every way it may: pods get the old or the new, whole, and
+// nothing is left.
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <ostream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/durable_file.h"
 #include "base/failpoint.h"
+#include "tests/support/failpoints.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/provisioner/node_fixture.h"
 
@@ -25,7 +29,16 @@ void PrintTo(const Step& step, std::ostream* out) {
   *out << step.failpoint << " hit " << step.hit;
 }
 
-class CrashTest : public NodeFixture, public testing::WithParamInterface<Step> {
+enum class Recovery {
+  kRestart,
+  kIndexLost,  // and index.db is gone
+  kReboot,     // the mounter has not come up in this boot yet
+};
+
+using Crash = std::tuple<Step, Recovery>;
+
+class CrashTest : public NodeFixture,
+                  public testing::WithParamInterface<Crash> {
  protected:
   CrashTest() { EXPECT_OK(node_->index->SetReconciled(kNodeBootId)); }
 
@@ -36,8 +49,9 @@ class CrashTest : public NodeFixture, public testing::WithParamInterface<Step> {
     ASSERT_GE(child, 0);
     if (child == 0) {
       int passed = 0;
-      ArmFailpoint(GetParam().failpoint, [&passed] {
-        if (++passed == GetParam().hit) _exit(kDied);
+      const Step step = std::get<Step>(GetParam());
+      ArmFailpoint(step.failpoint, [&passed, &step] {
+        if (++passed == step.hit) _exit(kDied);
       });
       Reopen();
       Settle();
@@ -47,14 +61,39 @@ class CrashTest : public NodeFixture, public testing::WithParamInterface<Step> {
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFEXITED(status));
     ASSERT_EQ(WEXITSTATUS(status), kDied) << "the step was not reached";
-    Reopen();
+    Recover();
+  }
+
+  void Recover() {
+    switch (std::get<Recovery>(GetParam())) {
+      case Recovery::kRestart:
+        return Reopen();
+      case Recovery::kIndexLost:
+        for (const char* suffix : {"", "-wal", "-shm"}) {
+          ASSERT_OK(
+              RemoveFileIfPresent(absl::StrCat(layout_.IndexFile(), suffix)));
+        }
+        return Reopen();
+      case Recovery::kReboot:
+        Reopen();
+        ASSERT_OK(node_->index->SetReconciled("boot-0"));
+        return Reopen();
+    }
+  }
+
+  // A tree of which nobody knows who uses it waits for the mounter.
+  void SettleWithTheMounter() {
+    Settle();
+    ASSERT_OK(node_->index->SetReconciled(kNodeBootId));
+    clock_.Advance(absl::Minutes(2));
+    Settle();
   }
 };
 
 TEST_P(CrashTest, AFirstInstallIsFinishedByTheNextProcess) {
   PutDynaKube("prod");
   RunAndDie();
-  Settle();
+  SettleWithTheMounter();
   EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
   EXPECT_EQ(AgentFile("prod", "agent/version"), kOne);
   EXPECT_NE(Conf("prod"), "");
@@ -72,7 +111,7 @@ TEST_P(CrashTest, ASwitchLeavesTheOldOrTheNewAndIsFinished) {
   const std::string version = AgentFile("prod", "agent/version");
   EXPECT_TRUE(version == kOne || version == kTwo) << version;
   EXPECT_NE(Conf("prod"), "");
-  Settle();
+  SettleWithTheMounter();
   EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
   EXPECT_EQ(AgentFile("prod", "agent/version"), kTwo);
   EXPECT_TRUE(IsOnDisk(old_row.agent_id));
@@ -80,20 +119,22 @@ TEST_P(CrashTest, ASwitchLeavesTheOldOrTheNewAndIsFinished) {
 }
 
 // "book" is passed twice: before the download, and at the switch.
+std::vector<Step> Steps() {
+  std::vector<Step> steps = {
+      {"book:1", 1}, {"book:2", 1}, {"book:1", 2}, {"book:2", 2}};
+  for (const char* const sequence : {"reconcile", "install", "config"}) {
+    for (const std::string& name : FailpointsOf(sequence)) {
+      steps.push_back({name});
+    }
+  }
+  return steps;
+}
+
 INSTANTIATE_TEST_SUITE_P(Steps, CrashTest,
-                         testing::ValuesIn(std::vector<Step>{{"reconcile:1"},
-                                                             {"book:1", 1},
-                                                             {"book:2", 1},
-                                                             {"install:1"},
-                                                             {"install:2"},
-                                                             {"install:4"},
-                                                             {"install:5"},
-                                                             {"install:6"},
-                                                             {"reconcile:2"},
-                                                             {"reconcile:3"},
-                                                             {"book:1", 2},
-                                                             {"book:2", 2},
-                                                             {"reconcile:4"}}));
+                         testing::Combine(testing::ValuesIn(Steps()),
+                                          testing::Values(Recovery::kRestart,
+                                                          Recovery::kIndexLost,
+                                                          Recovery::kReboot)));
 
 }  // namespace
 }  // namespace oneagent

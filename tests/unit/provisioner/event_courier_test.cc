@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/failpoint.h"
 #include "base/mutex.h"
+#include "tests/support/failpoints.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/provisioner/node_fixture.h"
 
@@ -308,7 +309,7 @@ TEST_F(EventCourierTest, WhatIsPostedIsKeptButNotForEver) {
 
 // Died at each step of "notice" (event_courier.h); the API knows by the name.
 TEST_F(EventCourierTest, ACrashTellsTheSameEventAgainOrNothing) {
-  for (const char* const step : {"notice:1", "notice:2"}) {
+  for (const std::string& step : FailpointsOf("notice")) {
     Notice("a");
     const KubeEvent told = EventOf(node_->index->ListNotices()->at(0));
     courier_ = nullptr;
@@ -328,7 +329,7 @@ TEST_F(EventCourierTest, ACrashTellsTheSameEventAgainOrNothing) {
     Reopen();
     Restart();
     RunOnce();
-    if (std::string(step) == "notice:1") {
+    if (step == "notice:1") {
       ASSERT_THAT(sink_.Taken(), SizeIs(1));
       EXPECT_EQ(EventName(sink_.Taken()[0]), EventName(told));
     } else {

@@ -117,7 +117,7 @@ TEST_F(ReconcileTest, DynaKubesThatComeTogetherShareOneDownload) {
 // It looked before the other had committed, and began after.
 TEST_F(ReconcileTest, WhoComesLateToADownloadFindsItsAgent) {
   std::atomic<int> comers = 0;
-  ArmFailpoint("download:0", [&] {
+  ArmFailpoint("flight:begun", [&] {
     const bool is_first = comers++ == 0;
     const absl::Time end = absl::Now() + absl::Seconds(20);
     while (absl::Now() < end) {

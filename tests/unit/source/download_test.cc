@@ -16,6 +16,7 @@
 #include "base/sha256.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/failpoints.h"
 #include "tests/support/private_mounts.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/source/fetcher_fixture.h"
@@ -311,7 +312,7 @@ TEST_F(DownloadTest, FifoInTheFilesPlaceIsRefused) {
 }
 
 class DownloadCrashTest : public DownloadTest,
-                          public testing::WithParamInterface<const char*> {};
+                          public testing::WithParamInterface<std::string> {};
 
 // A process dies while an old content, with its ETag, gives way to a new one.
 TEST_P(DownloadCrashTest, NextProcessGetsTheNewContent) {
@@ -330,11 +331,10 @@ TEST_P(DownloadCrashTest, NextProcessGetsTheNewContent) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Download, DownloadCrashTest,
-                         testing::Values("download:1", "download:2",
-                                         "download:3"),
+                         testing::ValuesIn(FailpointsOf("download")),
                          [](const auto& test) {
-                           return std::string("AfterStep") +
-                                  test.param[sizeof("download:") - 1];
+                           return "AfterStep" +
+                                  test.param.substr(sizeof("download:") - 1);
                          });
 
 }  // namespace
