@@ -16,6 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/durable_file.h"
 #include "base/unique_fd.h"
+#include "cache/index/layout.h"
+#include "cache/index/records.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "overlay/mounter.h"
@@ -278,6 +280,29 @@ TEST_F(MounterOnADiskOfItsOwnTest, WithoutInodes) {
   for (int i = 0; mkdir(absl::StrCat(data_, "/", i).c_str(), 0700) == 0; ++i) {
   }
   ExpectPodsComeAndGo(&before);
+}
+
+// An overlay holds no upper layer for another one.
+TEST_F(MounterOnADiskOfItsOwnTest, ThatCanHoldNoOverlay) {
+  MountDisk("");
+  for (const char* const name : {"lower", "upper", "work", "merged"}) {
+    ASSERT_EQ(mkdir(absl::StrCat(data_, "/", name).c_str(), 0700), 0);
+  }
+  const std::string merged = data_ + "/merged";
+  const std::string options =
+      absl::StrCat("lowerdir=", data_, "/lower,upperdir=", data_,
+                   "/upper,workdir=", data_, "/work");
+  ASSERT_EQ(mount("disk", merged.c_str(), "overlay", 0, options.c_str()), 0);
+  ASSERT_EQ(mount(merged.c_str(), data_.c_str(), nullptr, MS_MOVE, nullptr), 0);
+  ExpectPodsComeAndGo(nullptr);
+  EXPECT_THAT(daemon_->Log(),
+              AllOf(HasSubstr("no overlay can be mounted"),
+                    HasSubstr("layer-fds: "), HasSubstr("legacy: ")));
+  ASSERT_OK_AND_ASSIGN(const MounterState state,
+                       ReadMounterRecord(Layout(data_)));
+  EXPECT_FALSE(state.works);
+  EXPECT_EQ(daemon_->Terminate(), 0);
+  EXPECT_EQ(umount(data_.c_str()), 0);
 }
 
 TEST_F(MounterOnADiskOfItsOwnTest, ReadOnlyAndNeverUsedYet) {

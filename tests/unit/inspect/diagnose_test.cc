@@ -97,6 +97,18 @@ void ExpectEach(const std::vector<Case>& cases) {
 
 TEST(DiagnoseTest, NamesWhatIsWrongWithTheDataDirectory) {
   ExpectEach({
+      {"overlay-unusable /data",
+       [](NodeFacts& facts) {
+         facts.disk.mounter = MounterState{.boot_id = facts.boot_id,
+                                           .refused = {{"legacy", "no"}}};
+       }},
+      {"disk-write-error /data",
+       [](NodeFacts& facts) {
+         facts.disk.mounter = MounterState{.boot_id = facts.boot_id,
+                                           .mount_api = "layer-fds",
+                                           .works = true,
+                                           .disk_error = "EIO"};
+       }},
       {"data-dir-missing /data",
        [](NodeFacts& it) { it.disk.status = absl::NotFoundError("/data"); }},
       {"data-dir-mode /data", [](NodeFacts& it) { it.disk.mode = 0755; }},
