@@ -1,5 +1,6 @@
 #include "cache/inspect/diagnose.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -99,7 +100,9 @@ void DiagnoseLeftovers(const NodeFacts& facts, const DiagnoseLimits& limits,
                          "restart the provisioner: it sweeps staging/"});
   }
   for (const Leftover& it : facts.disk.trash) {
-    if (it.age <= limits.leftover_age) continue;
+    // What is of an earlier boot waits for a daemon of this one, which cannot
+    // have taken longer than the boot itself.
+    if (std::min(it.age, facts.uptime) <= limits.leftover_age) continue;
     findings->push_back(
         {"trash-leftover", it.path,
          it.age == absl::InfiniteDuration()

@@ -20,9 +20,8 @@ struct Seen {
 };
 
 absl::StatusOr<Seen> Look(const Invocation& it, const Console& console) {
-  ASSIGN_OR_RETURN(
-      const NodeFacts facts,
-      GatherFacts(it.data_dir, it.socket_path, console.clock.Now()));
+  ASSIGN_OR_RETURN(const NodeFacts facts,
+                   GatherFacts(it.data_dir, it.socket_path, console.clock));
   return Seen{
       .findings = Diagnose(facts, {.min_free_percent = it.min_free_percent}),
       .overlay_way = OverlayWay(facts)};

@@ -84,11 +84,12 @@ SocketFacts GatherSocket(const std::string& socket_path) {
 
 absl::StatusOr<NodeFacts> GatherFacts(const std::string& data_dir,
                                       const std::string& socket_path,
-                                      absl::Time now) {
+                                      const Clock& clock) {
   NodeFacts facts;
-  facts.now = now;
+  facts.now = clock.Now();
+  facts.uptime = clock.Uptime();
   ASSIGN_OR_RETURN(facts.boot_id, ReadBootId());
-  facts.disk = GatherDisk(data_dir, now);
+  facts.disk = GatherDisk(data_dir, facts.now);
   facts.index = GatherIndex(data_dir);
   std::vector<std::string> targets;
   for (const VolumeRow& volume : facts.index.volumes) {

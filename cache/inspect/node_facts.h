@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "cache/index/records.h"
 #include "cache/index/rows.h"
 
@@ -104,6 +105,7 @@ struct SocketFacts {
 
 struct NodeFacts {
   absl::Time now;
+  absl::Duration uptime;
   std::string boot_id;
   IndexFacts index;
   DiskFacts disk;
@@ -116,7 +118,7 @@ struct NodeFacts {
 // boot id cannot be read; everything else is a fact.
 absl::StatusOr<NodeFacts> GatherFacts(const std::string& data_dir,
                                       const std::string& socket_path,
-                                      absl::Time now);
+                                      const Clock& clock);
 
 // The parts, for gather's own use and for tests.
 IndexFacts GatherIndex(const std::string& data_dir);

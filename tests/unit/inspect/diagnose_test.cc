@@ -52,6 +52,7 @@ NodeFacts HealthyNode() {
   tenant.state = TenantState::kReady;
   facts.index.tenants = {tenant};
   facts.index.volumes = {MountedVolume("v1", kTarget)};
+  facts.uptime = absl::Hours(24);
   facts.disk.data_dir = "/data";
   facts.disk.mode = 0700;
   facts.disk.agents["a1"] = {.tree = true, .manifest = true};

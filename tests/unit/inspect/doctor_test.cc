@@ -231,6 +231,11 @@ TEST_F(DoctorTest, LeftoversInStagingAndTrash) {
   ASSERT_OK(MoveToTrash(node_.dir().Path("data/fresh"),
                         node_.layout().TrashVolumes()));
   const std::string data = node_.layout().data_dir();
+  // An hour after the boot its daemons have not deleted it, after less they
+  // have not come to it.
+  EXPECT_THAT(Findings(),
+              ElementsAre("staging-leftover " + data + "/staging/old"));
+  node_.clock().Advance(absl::Minutes(1));
   EXPECT_THAT(
       Findings(),
       ElementsAre(
