@@ -33,7 +33,12 @@ make_disk() {
     bin/oneagent-csi{,-mounter,-provisioner}; do
     install_program "$BUILD/$name" "$root"
   done
+  for name in "$BUILD"/tests/kernel/print_maps_*; do
+    install_program "$name" "$root"
+  done
   cp -a "$BUILD/agents" "$root$BUILD/"
+  # The crash tests die at the failpoints that the sources have.
+  cp -r "$ROOT"/{base,cache,csi,overlay} "$root$ROOT/"
   cp "$HERE"/*.sh "$root$HERE/"
   install -D "$ROOT/tests/support/node.sh" "$root$ROOT/tests/support/node.sh"
   rm -f "$STATE/disk.img"

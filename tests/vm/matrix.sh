@@ -1,5 +1,6 @@
 # What the machines reported, and whether that is as it should be. To be sourced.
 
+readonly FAILED_NAMES=10 # of one machine; the others are in its console.log
 readonly PARTS=(kernel publisher crash install-crash story reboot)
 
 result_of() { # result_of NAME WORD: the rest of its first line
@@ -19,6 +20,10 @@ cell_of() {
   fi
 }
 
+failed_of() { # failed_of NAME: tests, one a line
+  tr -d '\r' <"$STATE/$1/results" | sed -n 's/^failed //p'
+}
+
 complaints_of() { # complaints_of NAME: one a line; none: all is well
   local name=$1 part cell way
   way=$(result_of "$name" way)
@@ -30,7 +35,9 @@ complaints_of() { # complaints_of NAME: one a line; none: all is well
       *FAILED* | "no result") echo "$part: $cell" ;;
     esac
   done
-  tr -d '\r' <"$STATE/$name/results" | sed -n 's/^failed /failed: /p'
+  failed_of "$name" | sed -n "1,${FAILED_NAMES}p"
+  failed_of "$name" | sed "1,${FAILED_NAMES}d" | sed -n '$=' |
+    sed 's/.*/and & more/'
 }
 
 show_trouble() { # show_trouble NAME: what it died of, and how its console ends
