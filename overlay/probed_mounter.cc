@@ -51,7 +51,10 @@ void ProbedMounter::RunOnce(absl::Time now) {
   {
     MutexLock lock(mu_);
     if (way_.works && !probe_wanted_) return;
-    if (!probe_wanted_ && now < next_probe_) return;
+    // A clock that was set back puts nothing off.
+    const bool is_soon =
+        now < next_probe_ && next_probe_ <= now + options_.pause;
+    if (!probe_wanted_ && is_soon) return;
     probe_wanted_ = false;
     next_probe_ = now + options_.pause;
   }
@@ -84,6 +87,11 @@ absl::Status ProbedMounter::MountOverlay(const OverlayPlan& plan,
                                          const MountTarget& target) {
   const MountApi taken = way().api;
   const absl::Status refused = By(taken).MountOverlay(plan, target);
+  if (refused.ok()) {
+    // The probe found no way, and here is one: not what is said any longer.
+    MutexLock lock(mu_);
+    probe_wanted_ = probe_wanted_ || !way_.works;
+  }
   if (!MayBeOfTheWay(refused)) return refused;
   const absl::StatusOr<MountWay> other =
       TryOthers(taken, refused, [&](KernelMounter& mounter) {

@@ -69,7 +69,7 @@ class AgentInstaller {
   absl::StatusOr<std::optional<AgentRow>> FindInstalled(
       const AgentIdentity& identity);
 
-  // Null when the agent has been installed meanwhile. Failpoint "download:0"
+  // Null when the agent has been installed meanwhile. Failpoint "flight:begun"
   // stands before the flight begins.
   // Errors: Aborted while the same agent, or kMostAtOnce others, are being
   // installed; Unavailable when it was slow and gave way; else as

@@ -115,8 +115,9 @@ TEST_F(HealthTest, AnAnswerThatDoesNotComeInTimeIsNone) {
 TEST_F(HealthTest, UnusableAddressesEndTheStart) {
   StartMounter();
   const std::string taken = absl::StrCat("127.0.0.1:", mounter_);
-  const auto expect_refused = [](Daemon& daemon, const std::string& why) {
-    EXPECT_EQ(daemon.Wait(), 1);
+  const auto expect_refused = [](Daemon& daemon, const std::string& why,
+                                 int exit_code) {
+    EXPECT_EQ(daemon.Wait(), exit_code);
     EXPECT_THAT(daemon.Log(), HasSubstr(why));
   };
   for (const char* const flag : {"--health-address", "--metrics-address"}) {
@@ -125,9 +126,9 @@ TEST_F(HealthTest, UnusableAddressesEndTheStart) {
     const std::string malformed =
         absl::StrCat(flag, "=nowhere: not IP:PORT or :PORT");
     node_.StartProvisioner({absl::StrCat(flag, "=", taken)});
-    expect_refused(node_.provisioner(), in_use);
+    expect_refused(node_.provisioner(), in_use, 1);
     node_.StartProvisioner({absl::StrCat(flag, "=nowhere")});
-    expect_refused(node_.provisioner(), malformed);
+    expect_refused(node_.provisioner(), malformed, 2);
   }
 }
 

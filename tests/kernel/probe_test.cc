@@ -257,6 +257,46 @@ TEST_F(WronglyProbed, NoWayIsProbedAgainUntilOneWorks) {
   EXPECT_EQ(probes_, 1);
 }
 
+TEST_F(WronglyProbed, AClockThatIsSetBackPutsNoProbeOff) {
+  const MountWay none = {
+      .api = MountApi::kLegacy, .works = false, .refused = {}};
+  ProbedMounter::Options options = Options();
+  options.probe = [&] {
+    ++probes_;
+    return absl::StatusOr<MountWay>(none);
+  };
+  ProbedMounter mounter(none, options);
+  const absl::Time now = absl::Now();
+  mounter.RunOnce(now);
+  mounter.RunOnce(now - absl::Hours(2));
+  EXPECT_EQ(probes_, 2);
+  mounter.RunOnce(now - absl::Hours(2));
+  EXPECT_EQ(probes_, 2);
+}
+
+TEST_F(WronglyProbed, AnOverlayThatIsMountedHasItProbedAtOnce) {
+  ProbedMounter::Options options = Options();
+  bool works = false;
+  options.probe = [&] {
+    ++probes_;
+    MountWay way = Way(MountApi::kLegacy);
+    way.works = works;
+    return absl::StatusOr<MountWay>(way);
+  };
+  ProbedMounter mounter(
+      {.api = MountApi::kLegacy, .works = false, .refused = {}}, options);
+  const absl::Time now = absl::Now();
+  mounter.RunOnce(now);
+  works = true;
+  mounter.RunOnce(now);
+  EXPECT_EQ(probes_, 1);
+  ASSERT_OK(mounter.MountOverlay(Writable(), target()));
+  mounter.RunOnce(now);
+  EXPECT_EQ(probes_, 2);
+  EXPECT_TRUE(mounter.way().works);
+  EXPECT_OK(mounter.Unmount(target()));
+}
+
 TEST_F(WronglyProbed, EmptyVolumesAndStorageDoNotDependOnIt) {
   EXPECT_EQ(
       RunInChild([&] {

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -28,8 +29,9 @@
 namespace oneagent {
 namespace {
 
-// A few agents, the uppers of some hundred pods, and the index.
-constexpr char kDiskOptions[] = "mode=700,size=64m";
+// A few agents, and the uppers of all pods of two minutes: those that are gone
+// stay in the trash for one.
+constexpr char kDiskSize[] = "768m";
 constexpr absl::Duration kLongestStart = absl::Seconds(30);
 // Logs of this many starts are kept.
 constexpr int kKeptLogs = 8;
@@ -42,7 +44,8 @@ constexpr int kKeptLogs = 8;
 void MountDisk(TempDir& dir) {
   EnterPrivateMountNamespace();
   const std::string disk = dir.MakeDir("disk");
-  if (mount("soak", disk.c_str(), "tmpfs", 0, kDiskOptions) != 0) Die(disk);
+  const std::string options = absl::StrCat("mode=700,size=", kDiskSize);
+  if (mount("soak", disk.c_str(), "tmpfs", 0, options.c_str()) != 0) Die(disk);
   dir.MakeDir("disk/data");
 }
 
@@ -197,18 +200,24 @@ void Ground::ForgetDamagedIndexes() {
   }
 }
 
+// Leaves the file system no byte beyond those that it holds.
 void Ground::FillDisk() {
-  const std::string path = dir_.Path("disk/ballast");
-  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.ok()) return;
-  const std::string block(64 << 10, 'x');
-  for (size_t size = block.size(); size > 0;) {
-    const ssize_t n = write(fd.get(), block.data(), size);
-    if (n <= 0) size /= 2;
-  }
+  struct statvfs info;
+  const std::string disk = dir_.Path("disk");
+  if (statvfs(disk.c_str(), &info) != 0) Die(disk);
+  const uint64_t used = (info.f_blocks - info.f_bfree) * info.f_frsize;
+  // It may have grown since it was asked.
+  (void)Resize(absl::StrCat(used));
 }
 
-void Ground::FreeDisk() { unlink(dir_.Path("disk/ballast").c_str()); }
+void Ground::FreeDisk() {
+  if (!Resize(kDiskSize)) Die("free disk");
+}
+
+bool Ground::Resize(const std::string& size) {
+  return mount("soak", dir_.Path("disk").c_str(), "tmpfs", MS_REMOUNT,
+               absl::StrCat("size=", size).c_str()) == 0;
+}
 
 void Ground::ShiftClock(absl::Duration by) {
   __atomic_add_fetch(clock_, absl::ToInt64Nanoseconds(by), __ATOMIC_SEQ_CST);

@@ -74,6 +74,7 @@ class Ground {
 
  private:
   std::vector<std::string> ClockVariables() const;
+  bool Resize(const std::string& size);
   std::unique_ptr<Daemon> Start(const std::string& program,
                                 const std::vector<std::string>& flags);
 

@@ -149,8 +149,10 @@ void PodLife::PublishTwice(bool is_ending) {
   const TargetView view = LookAt(call_.target_path);
   Note(absl::StrCat("publish twice: ", one.status.ToString(), " and ",
                     two.status.ToString(), "; ", Describe(view)));
-  Require(model_.JudgePublish(one, view));
-  Require(model_.JudgePublish(two, view));
+  // The one that was refused came first.
+  const bool one_first = !one.status.ok();
+  Require(model_.JudgePublish(one_first ? one : two, view));
+  Require(model_.JudgePublish(one_first ? two : one, view));
   if (!one.status.ok() || !two.status.ok()) return TryAgainLater(is_ending);
   ++next_;
 }

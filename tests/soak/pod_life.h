@@ -68,7 +68,7 @@ class PodLife {
   void LookAtAgent();
   void LookAtLogs();
   void WriteAgent();
-  void WriteHost();
+  void WriteAnything();
   void TryToWriteReadOnly();
   std::string Path(absl::string_view relative) const;
 

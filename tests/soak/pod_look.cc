@@ -79,10 +79,8 @@ void PodLife::Write() {
   ++next_;
   if (model_.state() != VolumeModel::State::kShown) return;
   Note("write");
-  if (plan_.read_only || model_.shown().kind == TargetView::Kind::kEmpty) {
-    return TryToWriteReadOnly();
-  }
-  return model_.is_agent() ? WriteAgent() : WriteHost();
+  if (plan_.read_only) return TryToWriteReadOnly();
+  return model_.is_agent() ? WriteAgent() : WriteAnything();
 }
 
 void PodLife::TryToWriteReadOnly() {
@@ -108,8 +106,9 @@ void PodLife::WriteAgent() {
   write(SamplePath(plan_.sample), sample_);
 }
 
-// Host storage is shared by design: only what this pod wrote is looked at.
-void PodLife::WriteHost() {
+// Host storage is shared by design, an empty volume is nobody else's: what this
+// pod wrote is what it reads.
+void PodLife::WriteAnything() {
   const Weather before = world_.weather.Now();
   const std::string path = Path(absl::StrCat("of-", plan_.pod));
   std::string content;

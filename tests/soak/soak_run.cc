@@ -1,5 +1,7 @@
 #include "tests/soak/soak_run.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
@@ -26,6 +28,7 @@ constexpr double kSteadyShare = 0.3;
 constexpr int64_t kWarmUp = 20'000;
 constexpr int64_t kSteadyOperations = 100'000;
 constexpr double kMostGrowth = 1.05;
+constexpr int kDescriptorNoise = 2;
 
 // What doctor may say while pods come and go.
 bool IsOfPodsAlone(const std::string& check) {
@@ -158,12 +161,21 @@ void SoakRun::CheckNothingIsLeft() {
   if (verified.exit_code != 0) {
     Violate(absl::StrCat("verify: ", verified.out, verified.err));
   }
-  const ProgramResult doctor =
-      ground_.Cli({"doctor", "--endpoint", ground_.socket()});
-  if (doctor.exit_code != 0) {
-    Violate(absl::StrCat("doctor: ", doctor.out, doctor.err));
-  }
+  AwaitDoctor();
   PrintProgress("quiet");
+}
+
+void SoakRun::AwaitDoctor() {
+  const absl::Time deadline = absl::Now() + kLongestRecovery;
+  for (;;) {
+    const ProgramResult doctor =
+        ground_.Cli({"doctor", "--endpoint", ground_.socket()});
+    if (doctor.exit_code == 0) return;
+    if (absl::Now() > deadline) {
+      return Violate(absl::StrCat("doctor: ", doctor.out, doctor.err));
+    }
+    absl::SleepFor(absl::Milliseconds(200));
+  }
 }
 
 // Those that are wanted, and no other.
@@ -196,6 +208,7 @@ SoakRun::Figures SoakRun::TakeFigures() {
   absl::SleepFor(absl::Seconds(3));
   return {.mounter = FiguresOf(ground_.mounter()->pid()),
           .provisioner = FiguresOf(ground_.provisioner()->pid()),
+          .own = FiguresOf(getpid()),
           .operations = journal_.operations()};
 }
 
@@ -230,12 +243,15 @@ void SoakRun::CompareFigures(const Figures& begin, const Figures& end) {
         static_cast<double>(after.rss_kib) > kMostGrowth * rss) {
       Violate(absl::StrCat(who, " grows"));
     }
-    if (after.descriptors > before.descriptors + 2) {
-      Violate(absl::StrCat(who, " leaks descriptors"));
+    if (after.descriptors > before.descriptors + kDescriptorNoise) {
+      Violate(absl::StrCat(who, " leaks descriptors: ", before.descriptors,
+                           " -> ", after.descriptors));
     }
   };
   compare("mounter", begin.mounter, end.mounter);
   compare("provisioner", begin.provisioner, end.provisioner);
+  absl::PrintF("own descriptors: %d -> %d\n", begin.own.descriptors,
+               end.own.descriptors);
 }
 
 void SoakRun::PrintProgress(const char* what) {

@@ -37,6 +37,7 @@ class SoakRun {
   struct Figures {
     ProcessFigures mounter;
     ProcessFigures provisioner;
+    ProcessFigures own;
     int64_t operations = 0;
   };
 
@@ -47,6 +48,8 @@ class SoakRun {
   void Drain();
   // After Drain.
   void CheckNothingIsLeft();
+  // It may have to wait for the next time that a daemon looks at something.
+  void AwaitDoctor();
   void CheckAgents();
   void Steady(absl::Time until);
   void SteadyUntil(absl::Time until, int64_t operations);

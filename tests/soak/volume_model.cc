@@ -69,8 +69,7 @@ std::string VolumeModel::JudgeRefusal(const CallRecord& call) {
     return absl::StrCat("refused although nothing was wrong: ", said);
   }
   const bool is_forgotten =
-      at_refusal_.memory_losses != call.after.memory_losses ||
-      at_refusal_.clock_jumps != call.after.clock_jumps;
+      at_refusal_.memory_losses != call.after.memory_losses;
   if (refused_since_ == absl::InfiniteFuture() || is_forgotten) {
     refused_since_ = call.end;
     at_refusal_ = call.after;
@@ -130,8 +129,6 @@ std::string VolumeModel::JudgeEmpty(const CallRecord& call,
       at_first_try_ == call.after) {
     return absl::StrCat("empty although nothing was wrong: ", view.marker);
   }
-  // A clock that jumped has told the mounter another time.
-  if (call.after.last_clock_jump + kClocksDiffer > first_try_) return "";
   const absl::Duration waited = call.end - first_try_;
   if (waited + kClockError >= plan_.retry_timeout) return "";
   return absl::StrCat("empty after ", absl::FormatDuration(waited),

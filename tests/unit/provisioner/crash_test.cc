@@ -97,7 +97,8 @@ TEST_P(CrashTest, AFirstInstallIsFinishedByTheNextProcess) {
   EXPECT_EQ(Row("prod").state, TenantState::kReady) << Row("prod").reason;
   EXPECT_EQ(AgentFile("prod", "agent/version"), kOne);
   EXPECT_NE(Conf("prod"), "");
-  EXPECT_LE(Downloads(), 2);
+  // A third one where nobody knew whether the tree without a manifest is used.
+  EXPECT_LE(Downloads(), 3);
   ExpectConsistent();
 }
 
@@ -105,6 +106,10 @@ TEST_P(CrashTest, ASwitchLeavesTheOldOrTheNewAndIsFinished) {
   PutDynaKube("prod", absl::StrCat("version: ", kOne));
   Settle();
   const TenantRow old_row = Row("prod");
+  server_.Update([](ServedTenant& tenant) {
+    tenant.revision = 2;
+    tenant.properties = {{"general", "second", "yes"}};
+  });
   PutDynaKube("prod", absl::StrCat("version: ", kTwo));
   RunAndDie();
   // Before the next process has done anything but start, pods get a whole one.
@@ -122,10 +127,9 @@ TEST_P(CrashTest, ASwitchLeavesTheOldOrTheNewAndIsFinished) {
 std::vector<Step> Steps() {
   std::vector<Step> steps = {
       {"book:1", 1}, {"book:2", 1}, {"book:1", 2}, {"book:2", 2}};
-  for (const char* const sequence : {"reconcile", "install", "config"}) {
-    for (const std::string& name : FailpointsOf(sequence)) {
-      steps.push_back({name});
-    }
+  for (const auto& names : {FailpointsOf("reconcile"), FailpointsOf("install"),
+                            FailpointsOf("config")}) {
+    for (const std::string& name : names) steps.push_back({name});
   }
   return steps;
 }
