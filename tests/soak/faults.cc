@@ -106,8 +106,6 @@ void Faults::Inject(const FaultPlan& plan) {
       return Collect();
     case FaultKind::kJumpClock:
       return JumpClock(plan.clock_step);
-    case FaultKind::kCancelClients:
-      return pods_->CancelCalls(plan.actor);
   }
 }
 

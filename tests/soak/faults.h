@@ -10,7 +10,6 @@
 #include "tests/soak/ground.h"
 #include "tests/soak/journal.h"
 #include "tests/soak/plan.h"
-#include "tests/soak/pods.h"
 #include "tests/soak/version_book.h"
 #include "tests/soak/weather.h"
 
@@ -25,9 +24,6 @@ class Faults {
         journal_(journal),
         weather_(weather),
         versions_(versions) {}
-  // Set once there are pods.
-  void SetPods(Pods* pods) { pods_ = pods; }
-
   // The first start of everything, each DynaKube at version 0.
   void Begin();
   void Inject(const FaultPlan& plan);
@@ -63,7 +59,6 @@ class Faults {
   Journal& journal_;
   WeatherStation& weather_;
   VersionBook& versions_;
-  Pods* pods_ = nullptr;
   // The disk was full since the provisioner was started.
   bool provisioner_saw_full_disk_ = false;
 };

@@ -76,12 +76,10 @@ constexpr Weight kStorm[] = {
     {FaultKind::kApiFault, 10},
     {FaultKind::kCollect, 6},
     {FaultKind::kJumpClock, 6},
-    {FaultKind::kCancelClients, 10},
 };
 constexpr Weight kGentle[] = {
     {FaultKind::kSwitchVersion, 8},
     {FaultKind::kCollect, 3},
-    {FaultKind::kCancelClients, 4},
 };
 
 template <size_t n>
@@ -156,8 +154,6 @@ const char* Name(FaultKind kind) {
       return "collect";
     case FaultKind::kJumpClock:
       return "jump clock";
-    case FaultKind::kCancelClients:
-      return "cancel clients";
   }
   return "?";
 }
@@ -182,7 +178,8 @@ LifePlan PlanLife(uint64_t seed, int actor, int64_t number) {
   const uint64_t timeout = dice.Below(std::size(kTimeouts));
   plan.retry_timeout =
       absl::Seconds(kTimeouts[is_known ? timeout : timeout % 3]);
-  plan.haste = dice.Milliseconds(1, 6);
+  plan.haste = dice.Milliseconds(0, 6);
+  plan.says_haste = dice.Chance(50);
   plan.patience = dice.Milliseconds(200, 30'000);
   plan.sample = static_cast<int>(dice.Below(50));
   PlanSteps(dice, plan.steps);
@@ -200,7 +197,6 @@ FaultPlan PlanFault(uint64_t seed, int64_t number, bool gentle) {
   plan.damage = static_cast<Damage>(dice.Below(5));
   plan.trouble = static_cast<ApiTrouble>(dice.Below(5));
   plan.dynakube = static_cast<int>(dice.Below(std::size(kDynaKubes)));
-  plan.actor = static_cast<int>(dice.Below(1000));
   plan.number = dice.Below(1'000'000);
   plan.clock_step =
       absl::Seconds(static_cast<int64_t>(dice.Below(14'401)) - 7'200);

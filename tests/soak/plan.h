@@ -35,6 +35,7 @@ struct LifePlan {
   bool has_pod_layer = false;
   absl::Duration retry_timeout;
   absl::Duration haste;     // how long a hasty client waits
+  bool says_haste = false;  // it tells its deadline
   absl::Duration patience;  // how long the pod lives without its volume
   int sample = 0;           // which file of the agent it looks at and writes
   std::vector<Step> steps;  // ends with kUnpublish
@@ -61,7 +62,6 @@ enum class FaultKind {
   kApiFault,
   kCollect,
   kJumpClock,
-  kCancelClients,
 };
 const char* Name(FaultKind kind);
 
@@ -76,7 +76,6 @@ struct FaultPlan {
   Damage damage = Damage::kHeader;
   ApiTrouble trouble = ApiTrouble::kError;
   int dynakube = 0;
-  int actor = 0;
   uint64_t number = 0;        // which version, which page
   absl::Duration clock_step;  // -2h … 2h
 };

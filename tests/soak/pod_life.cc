@@ -10,14 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/duration.h"
+#include "tests/soak/hasty_call.h"
+#include "tests/support/http2_frames.h"
 
 namespace oneagent {
 namespace {
 
 constexpr char kVolumeName[] = "oneagent-bin";
 constexpr absl::Duration kPause = absl::Milliseconds(30);
-// kubelet's, for every call.
-constexpr absl::Duration kDeadline = absl::Minutes(2);
 // Of one volume, whatever happens to the node meanwhile.
 constexpr absl::Duration kLongestUnpublish = absl::Minutes(1);
 
@@ -69,7 +69,6 @@ void PodLife::Require(const std::string& verdict) {
 CallRecord PodLife::Call(absl::string_view what, bool is_hasty,
                          const std::function<absl::Status()>& call) {
   journal_.CountOperation();
-  client_.SetTimeout(is_hasty ? plan_.haste : kDeadline);
   CallRecord record;
   record.is_hasty = is_hasty;
   record.before = world_.weather.Now();
@@ -106,6 +105,15 @@ void PodLife::TakeStep(bool is_ending) {
     case Step::kUnpublish:
       return Unpublish(/*is_hasty=*/false);
   }
+}
+
+absl::Status PodLife::SendHastily(const char* path,
+                                  const std::string& message) {
+  return CallAndLeave({.socket_path = world_.socket,
+                       .path = path,
+                       .message = message,
+                       .haste = plan_.haste,
+                       .says_haste = plan_.says_haste});
 }
 
 void PodLife::TryAgainLater(bool is_ending) {
@@ -159,9 +167,10 @@ void PodLife::PublishTwice(bool is_ending) {
 
 void PodLife::PublishHastily() {
   MakeKubeletDirs(call_.target_path);
-  model_.BeginPublish(world_.weather.Now());
-  const CallRecord call = Call("hasty publish", /*is_hasty=*/true,
-                               [this] { return SendPublish(); });
+  model_.BeginPublish(world_.weather.Now(), /*is_hasty=*/true);
+  const CallRecord call = Call("hasty publish", /*is_hasty=*/true, [this] {
+    return SendHastily(kPublishPath, SerializedPublish(call_));
+  });
   const TargetView view = LookAt(call_.target_path);
   Note(absl::StrCat("hasty publish: ", call.status.ToString(), "; ",
                     Describe(view)));
@@ -230,8 +239,13 @@ void PodLife::EndUnpublish(bool ok) {
 void PodLife::Unpublish(bool is_hasty) {
   if (!is_hasty) world_.weather.WaitForMounter();
   BeginUnpublish();
-  const CallRecord call = Call(is_hasty ? "hasty unpublish" : "unpublish",
-                               is_hasty, [this] { return SendUnpublish(); });
+  const CallRecord call =
+      Call(is_hasty ? "hasty unpublish" : "unpublish", is_hasty, [&] {
+        if (!is_hasty) return SendUnpublish();
+        return SendHastily(
+            kUnpublishPath,
+            SerializedUnpublish(call_.volume_id, call_.target_path));
+      });
   const TargetView view = LookAt(call_.target_path);
   Note(absl::StrCat(is_hasty ? "hasty " : "", "unpublish: ",
                     call.status.ToString(), "; ", Describe(view)));

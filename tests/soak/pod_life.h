@@ -20,6 +20,7 @@ namespace oneagent {
 // What all lives share; borrowed.
 struct World {
   std::string kubelet_dir;
+  std::string socket;
   Journal& journal;
   WeatherStation& weather;
   const VersionBook& versions;
@@ -46,6 +47,8 @@ class PodLife {
   absl::Status SendUnpublish() {
     return client_.Unpublish(call_.volume_id, call_.target_path);
   }
+
+  absl::Status SendHastily(const char* path, const std::string& message);
 
   // Each goes on to the next step when it is done with its own.
   void Publish(bool is_ending);

@@ -9,7 +9,7 @@ namespace oneagent {
 Pods::Pods(const Options& options, const World& world)
     : options_(options), world_(world) {
   for (int i = 0; i < options_.actors; ++i) {
-    actors_.push_back(std::make_unique<Actor>(options_.socket));
+    actors_.push_back(std::make_unique<Actor>(world_.socket));
   }
   for (int i = 0; i < options_.actors; ++i) {
     threads_.emplace_back([this, i] { Play(i); });
@@ -43,10 +43,6 @@ void Pods::Resume() {
   MutexLock lock(mu_);
   mode_ = Mode::kRun;
   changed_.NotifyAll();
-}
-
-void Pods::CancelCalls(int actor) {
-  actors_[static_cast<size_t>(actor % options_.actors)]->client.CancelAll();
 }
 
 Pods::Mode Pods::WaitForWork(Actor& actor, bool is_idle) {

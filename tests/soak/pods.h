@@ -19,7 +19,6 @@ class Pods {
     uint64_t seed = 0;
     int actors = 16;
     int lives_of_each = 6;
-    std::string socket;
   };
   // `world` is borrowed.
   Pods(const Options& options, const World& world);
@@ -32,8 +31,6 @@ class Pods {
   // longer than `limit`.
   bool Drain(absl::Duration limit);
   void Resume();
-  // Breaks off the calls of one actor.
-  void CancelCalls(int actor);
 
  private:
   enum class Mode { kRun, kDrain, kStop };

@@ -1,7 +1,5 @@
 #include "tests/soak/soak_run.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
@@ -43,6 +41,7 @@ SoakRun::SoakRun(const SoakOptions& options)
       ground_(options.ground),
       journal_(options.most_violations),
       world_{.kubelet_dir = ground_.kubelet_dir(),
+             .socket = ground_.socket(),
              .journal = journal_,
              .weather = weather_,
              .versions = versions_},
@@ -51,9 +50,7 @@ SoakRun::SoakRun(const SoakOptions& options)
 
 bool SoakRun::Run() {
   faults_.Begin();
-  pods_ = std::make_unique<Pods>(
-      Pods::Options{.seed = options_.seed, .socket = ground_.socket()}, world_);
-  faults_.SetPods(pods_.get());
+  pods_ = std::make_unique<Pods>(Pods::Options{.seed = options_.seed}, world_);
   const absl::Time end = start_ + options_.length;
   const absl::Time steady = end - kSteadyShare * options_.length;
   for (int round = 1; absl::Now() < steady && !journal_.is_over(); ++round) {
@@ -208,7 +205,6 @@ SoakRun::Figures SoakRun::TakeFigures() {
   absl::SleepFor(absl::Seconds(3));
   return {.mounter = FiguresOf(ground_.mounter()->pid()),
           .provisioner = FiguresOf(ground_.provisioner()->pid()),
-          .own = FiguresOf(getpid()),
           .operations = journal_.operations()};
 }
 
@@ -250,8 +246,6 @@ void SoakRun::CompareFigures(const Figures& begin, const Figures& end) {
   };
   compare("mounter", begin.mounter, end.mounter);
   compare("provisioner", begin.provisioner, end.provisioner);
-  absl::PrintF("own descriptors: %d -> %d\n", begin.own.descriptors,
-               end.own.descriptors);
 }
 
 void SoakRun::PrintProgress(const char* what) {

@@ -37,7 +37,6 @@ class SoakRun {
   struct Figures {
     ProcessFigures mounter;
     ProcessFigures provisioner;
-    ProcessFigures own;
     int64_t operations = 0;
   };
 

@@ -34,7 +34,9 @@ bool IsLate(const CallRecord& call) {
 
 }  // namespace
 
-void VolumeModel::BeginPublish(const Weather& now) {
+void VolumeModel::BeginPublish(const Weather& now, bool is_hasty) {
+  if (state_ == State::kAbsent) was_hurried_ = false;
+  was_hurried_ = was_hurried_ || is_hasty;
   if (state_ != State::kAbsent) return;
   state_ = State::kUnsure;
   first_try_ = absl::Now();
@@ -125,8 +127,8 @@ std::string VolumeModel::JudgeAgent(const CallRecord& call,
 std::string VolumeModel::JudgeEmpty(const CallRecord& call,
                                     const TargetView& view) const {
   const bool needs_dynakube = !plan_.is_host;
-  if ((IsKnown() || !needs_dynakube) && at_first_try_.is_calm &&
-      at_first_try_ == call.after) {
+  if ((IsKnown() || !needs_dynakube) && !was_hurried_ &&
+      at_first_try_.is_calm && at_first_try_ == call.after) {
     return absl::StrCat("empty although nothing was wrong: ", view.marker);
   }
   const absl::Duration waited = call.end - first_try_;

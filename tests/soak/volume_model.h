@@ -53,7 +53,7 @@ class VolumeModel {
   bool has_stale_books() const { return has_stale_books_; }
 
   // Before a publish is sent.
-  void BeginPublish(const Weather& now);
+  void BeginPublish(const Weather& now, bool is_hasty = false);
   // After it; `view` was taken after the answer and counts if that was OK.
   std::string JudgePublish(const CallRecord& call, const TargetView& view);
 
@@ -76,6 +76,8 @@ class VolumeModel {
   State state_ = State::kAbsent;
   TargetView shown_;  // kShown
   bool has_stale_books_ = false;
+  // A call had less time than its work may take: that counts as a failure.
+  bool was_hurried_ = false;
   // The first publish since the volume was last surely absent.
   absl::Time first_try_ = absl::InfinitePast();
   Weather at_first_try_;

@@ -113,6 +113,14 @@ std::string SerializedPublish(const CsiPublishCall& call) {
   return MessageOf(call).SerializeAsString();
 }
 
+std::string SerializedUnpublish(const std::string& volume_id,
+                                const std::string& target_path) {
+  ::csi::v1::NodeUnpublishVolumeRequest request;
+  request.set_volume_id(volume_id);
+  request.set_target_path(target_path);
+  return request.SerializeAsString();
+}
+
 void MakeKubeletDirs(const std::string& target_path) {
   const size_t end = target_path.rfind('/');
   for (size_t slash = target_path.find('/', 1);

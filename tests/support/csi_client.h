@@ -54,6 +54,8 @@ CsiPublishCall KubeletPublishCall(
 
 // The call's message as it is on the wire.
 std::string SerializedPublish(const CsiPublishCall& call);
+std::string SerializedUnpublish(const std::string& volume_id,
+                                const std::string& target_path);
 
 // What kubelet makes before it calls: the target's parent, 0750. Aborts the
 // test process when it cannot.

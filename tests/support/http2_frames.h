@@ -41,6 +41,7 @@ inline constexpr size_t kHttp2MaxFrame = 16384;
 
 inline constexpr char kProbePath[] = "/csi.v1.Identity/Probe";
 inline constexpr char kPublishPath[] = "/csi.v1.Node/NodePublishVolume";
+inline constexpr char kUnpublishPath[] = "/csi.v1.Node/NodeUnpublishVolume";
 inline constexpr char kNodeCapabilitiesPath[] =
     "/csi.v1.Node/NodeGetCapabilities";
 
