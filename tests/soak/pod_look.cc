@@ -78,6 +78,7 @@ void PodLife::LookAtLogs() {
 void PodLife::Write() {
   ++next_;
   if (model_.state() != VolumeModel::State::kShown) return;
+  if (model_.shown().kind == TargetView::Kind::kBare) return;
   Note("write");
   if (plan_.read_only) return TryToWriteReadOnly();
   return model_.is_agent() ? WriteAgent() : WriteAnything();

@@ -47,6 +47,8 @@ class SoakRun {
   void Drain();
   // After Drain.
   void CheckNothingIsLeft();
+  // What an unpublish could not delete is collected within half a minute.
+  void AwaitEmptyBooks();
   // It may have to wait for the next time that a daemon looks at something.
   void AwaitDoctor();
   void CheckAgents();

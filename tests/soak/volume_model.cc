@@ -99,8 +99,13 @@ std::string VolumeModel::JudgeFresh(const CallRecord& call,
                  : absl::StrCat("not as asked for: ", Describe(view));
     case Kind::kEmpty:
       return JudgeEmpty(call, view);
-    case Kind::kNothing:
     case Kind::kBare:
+      // The mounter died between what it recorded and what it mounted.
+      if (at_first_try_.mounter_ends != call.after.mounter_ends) {
+        return JudgeEmpty(call, view);
+      }
+      break;
+    case Kind::kNothing:
     case Kind::kStrange:
       break;
   }
@@ -147,8 +152,7 @@ std::string VolumeModel::JudgeUnpublish(const CallRecord& call,
       return absl::StrCat("unpublished OK, and there is ", Describe(view));
     }
     state_ = State::kAbsent;
-    has_stale_books_ =
-        has_stale_books_ || MayHaveBeenFull(call.before, call.after);
+    has_stale_books_ = has_stale_books_ || !IsCalm(call.before, call.after);
     return "";
   }
   if (call.IsCut() || IsLate(call)) return "";

@@ -47,9 +47,9 @@ class VolumeModel {
   bool is_agent() const { return shown_.kind == TargetView::Kind::kAgent; }
   const TargetView& shown() const { return shown_; }
 
-  // It was unpublished on a full disk, which took no deletion from the index:
-  // the pod may go, but one that came back under the same id would be taken
-  // for what it was.
+  // It was unpublished while something was broken, and the index may not have
+  // taken the deletion: the pod may go, but one that came back under the same
+  // id would be taken for what it was.
   bool has_stale_books() const { return has_stale_books_; }
 
   // Before a publish is sent.

@@ -192,6 +192,8 @@ void TenantApiServer::AddFault(std::string path_part, Fault fault) {
 void TenantApiServer::ClearFaults() {
   MutexLock lock(mu_);
   faults_.clear();
+  ++cleared_;
+  stopped_.NotifyAll();
 }
 
 void TenantApiServer::SetHook(std::function<void(const SeenRequest&)> hook) {
@@ -393,7 +395,8 @@ void TenantApiServer::Stream(std::string content, const Turn& turn,
 
 void TenantApiServer::WaitForEnd() {
   MutexLock lock(mu_);
-  while (!stopping_) stopped_.Wait(mu_);
+  const int cleared = cleared_;
+  while (!stopping_ && cleared_ == cleared) stopped_.Wait(mu_);
 }
 
 }  // namespace oneagent

@@ -139,7 +139,7 @@ class TenantApiServer {
   // Of several faults whose `path_part` is in a request's path, the first one
   // added that has requests left is used.
   void AddFault(std::string path_part, Fault fault);
-  // Of those that have befallen no request yet, too.
+  // Also those that have befallen no request yet; who is stalled is let go.
   void ClearFaults();
   // Called on the serving thread before a request is answered; may wait.
   void SetHook(std::function<void(const SeenRequest&)> hook);
@@ -181,6 +181,7 @@ class TenantApiServer {
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   ServedTenant state_ ABSL_GUARDED_BY(mu_);
   std::vector<PendingFault> faults_ ABSL_GUARDED_BY(mu_);
+  int cleared_ ABSL_GUARDED_BY(mu_) = 0;  // times
   std::function<void(const SeenRequest&)> hook_ ABSL_GUARDED_BY(mu_);
   std::vector<SeenRequest> requests_ ABSL_GUARDED_BY(mu_);
 };
