@@ -8,7 +8,7 @@ readonly MODULES=(virtio_pci virtio_blk ext4 overlay fuse loop)
 readonly TESTS=(kernel_test csi_publisher_kernel_test publish_crash_test
   install_crash_test)
 # A machine that runs longer, in seconds, hangs.
-readonly LIMIT=${VM_LIMIT:-300}
+readonly LIMIT=${VM_LIMIT:-900}
 
 install_program() { # install_program PROGRAM ROOT: at the same path, stripped
   install -D -s "$1" "$2$1"
