@@ -9,7 +9,7 @@
 #   end                  nothing is left to be done in this boot
 set -uo pipefail
 readonly RESULTS=/dev/ttyS1
-readonly PART_LIMIT=180 # seconds
+readonly PART_LIMIT=600 # seconds
 export PATH=/bin:/usr/sbin
 
 set_up() {
